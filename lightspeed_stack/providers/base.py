@@ -1,0 +1,99 @@
+"""What every provider of answers offers, and the values that pass between a provider and its callers.
+
+A provider answers; it never knows who asks, keeps no history and writes nothing to the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a prompt; `role` is system, user or assistant, a tuple is OpenAI content parts (text, image_url)."""
+
+    role: str
+    content: str | tuple[Mapping[str, object], ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """`context_window` is in tokens; None when nobody told."""
+
+    provider: str
+    name: str
+    context_window: int | None = None
+
+    @property
+    def identifier(self) -> str:
+        return f"{self.provider}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A passage that was retrieved; a higher `score` is a better match."""
+
+    content: str
+    source: str
+    score: float
+    title: str
+    url: str | None
+    attributes: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer; token counts are 0 when the provider does not tell them."""
+
+    text: str
+    input_tokens: int
+    output_tokens: int
+    chunks: tuple[Chunk, ...] = ()
+
+
+class Disconnected(Exception):
+    """The client that a stream is for has hung up."""
+
+
+class Stream(Protocol):
+    """An answer told in pieces. Whoever iterates closes it in the end, whatever happened."""
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        """Yield the tokens that arrived together; an empty sequence after a second in which none came.
+
+        Raises the errors of lightspeed_stack.errors (ProviderUnavailable, ProviderFailed, QuotaExceeded, TooLarge), and
+        Disconnected when the client is gone. After `close` it just ends.
+        """
+
+    def close(self) -> None:
+        """End the stream and the provider's work on it at once; from any thread, any number of times."""
+
+    @property
+    def usage(self) -> tuple[int, int]:
+        """Input and output tokens, known at the end; 0 when the provider does not tell them."""
+
+    @property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """The passages that the provider itself retrieved."""
+
+
+class Provider(Protocol):
+    """Failures of `models` and `ask` are the errors that Stream names."""
+
+    @property
+    def name(self) -> str: ...
+
+    def models(self) -> Sequence[Model]: ...
+
+    def ask(self, messages: Sequence[Message], model: str) -> Answer: ...
+
+    def stream(self, messages: Sequence[Message], model: str, client: int | None = None) -> Stream:
+        """Return at once; the work begins with the iteration.
+
+        `client` is the file descriptor of the asker's socket, to be watched for a hang-up.
+        """
+
+    def health(self) -> str | None:
+        """Say what is wrong, None when nothing is."""
