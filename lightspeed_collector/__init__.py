@@ -1,0 +1,1 @@
+"""lightspeed_collector: a timer-driven daemon that archives the spool, uploads it and deletes what was accepted."""

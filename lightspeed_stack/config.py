@@ -1,0 +1,237 @@
+"""The stack's configuration as frozen values.
+
+`read` checks the document against config.schema.json, the only place that holds defaults, and the rules that a
+schema cannot say. The values are passed down section by section; nothing here is global and nothing is reread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightspeed_stack.daemon.schema import Secret
+
+
+@dataclass(frozen=True)
+class Tls:
+    tls_certificate_path: Path
+    tls_key_path: Path
+    tls_key_password: Path | None
+
+
+@dataclass(frozen=True)
+class Cors:
+    allow_origins: tuple[str, ...]
+    allow_credentials: bool
+    allow_methods: tuple[str, ...]
+    allow_headers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Service:
+    host: str
+    port: int
+    workers: int
+    threads: int
+    root_path: str
+    base_url: str | None
+    access_log: bool
+    color_log: bool
+    max_request_bytes: int
+    max_attachments: int
+    max_attachment_bytes: int
+    max_waiting_requests: int
+    request_read_timeout_seconds: int
+    response_write_timeout_seconds: int
+    graceful_timeout_seconds: int
+    keep_alive_comment_seconds: int
+    tls_config: Tls | None
+    cors: Cors
+
+
+@dataclass(frozen=True)
+class UserDataCollection:
+    feedback_enabled: bool
+    feedback_storage: Path | None
+    transcripts_enabled: bool
+    transcripts_storage: Path | None
+    user_id_hashing: str
+    min_free_bytes: int
+
+
+@dataclass(frozen=True)
+class Sqlite:
+    db_path: Path
+
+
+@dataclass(frozen=True)
+class Postgres:
+    host: str
+    port: int
+    db: str
+    user: str
+    password: Secret | None
+    namespace: str
+    ssl_mode: str
+    gss_encmode: str
+    ca_cert_path: Path | None
+
+
+@dataclass(frozen=True)
+class Database:
+    sqlite: Sqlite | None
+    postgres: Postgres | None
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    user_id: str
+    sha256: Secret
+
+
+@dataclass(frozen=True)
+class ApiKeyConfig:
+    api_key: Secret | None
+    keys: tuple[ApiKey, ...]
+
+
+@dataclass(frozen=True)
+class JwtConfiguration:
+    user_id_claim: str
+    username_claim: str
+    role_rules: tuple[RoleRule, ...]
+
+
+@dataclass(frozen=True)
+class RoleRule:
+    """Give `roles` to a token whose claim at `jsonpath` (a dotted path) meets `operator` with `value`."""
+
+    jsonpath: str
+    operator: str
+    value: object
+    negate: bool
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class JwkConfig:
+    url: str
+    ca_bundle: Path | None
+    fetch_timeout_seconds: float
+    jwt_configuration: JwtConfiguration
+
+
+@dataclass(frozen=True)
+class RhIdentityConfig:
+    required_entitlements: tuple[str, ...]
+    max_header_size: int
+
+
+@dataclass(frozen=True)
+class TrustedProxyConfig:
+    user_header: str
+    allowed_proxies: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Authentication:
+    module: str
+    allow_insecure: bool
+    skip_for_health_probes: bool
+    skip_for_metrics: bool
+    api_key_config: ApiKeyConfig | None
+    jwk_config: JwkConfig | None
+    rh_identity_config: RhIdentityConfig | None
+    trusted_proxy_config: TrustedProxyConfig | None
+
+
+@dataclass(frozen=True)
+class AccessRule:
+    role: str
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Authorization:
+    access_rules: tuple[AccessRule, ...]
+
+
+@dataclass(frozen=True)
+class Customization:
+    disable_query_system_prompt: bool
+    system_prompt_path: Path | None
+    system_prompt: str | None
+
+
+@dataclass(frozen=True)
+class Provider:
+    name: str
+    type: str
+    base_url: str | None
+    api_key: Secret | None
+    api_key_file: Path | None
+    models: tuple[str, ...]
+    connect_timeout_seconds: float
+    read_timeout_seconds: float
+    total_timeout_seconds: float
+    max_answer_bytes: int
+    headers: dict[str, Secret]
+    ca_bundle: Path | None
+    context_window: int | None
+    directories: tuple[Path, ...]
+    min_score: float | None
+
+
+@dataclass(frozen=True)
+class Inference:
+    default_provider: str | None
+    default_model: str | None
+    providers: tuple[Provider, ...]
+
+
+@dataclass(frozen=True)
+class Filter:
+    name: str
+    pattern: str
+    replace_with: str
+
+
+@dataclass(frozen=True)
+class Redaction:
+    builtin: tuple[str, ...]
+    filters: tuple[Filter, ...]
+
+
+@dataclass(frozen=True)
+class QueryValidity:
+    mode: str
+    keywords: tuple[str, ...]
+    topic: str | None
+    refusal: str
+    provider: str | None
+    model: str | None
+
+
+@dataclass(frozen=True)
+class Rag:
+    enabled: bool
+    directories: tuple[Path, ...]
+    top_k: int
+    min_score: float
+
+
+@dataclass(frozen=True)
+class Config:
+    name: str
+    state_dir: Path
+    runtime_dir: Path | None
+    service: Service
+    user_data_collection: UserDataCollection
+    database: Database
+    authentication: Authentication
+    authorization: Authorization
+    customization: Customization
+    inference: Inference
+    redaction: Redaction
+    query_validity: QueryValidity
+    rag: Rag

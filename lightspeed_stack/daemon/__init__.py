@@ -1,0 +1,1 @@
+"""What any daemon of this project needs and that knows nothing of either's business."""

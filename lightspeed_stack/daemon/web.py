@@ -1,0 +1,234 @@
+"""gunicorn, embedded: threads, time limits on sockets, and systemd told the truth.
+
+The arbiter reads the configuration (`load`), each worker makes its own application after the fork (`make_app`),
+so a reload serves the new configuration without a request refused, and a bad one leaves the old running. READY is
+sent when every worker serves, the watchdog is pinged only while a worker lives. Nothing here knows a route.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gunicorn import glogging
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from lightspeed_stack.daemon.config import ConfigError
+from lightspeed_stack.daemon.notify import Notifier
+
+log = logging.getLogger(__name__)
+
+WSGIApplication = Callable[..., Any]
+HEARTBEAT_SECONDS = 60
+KEEP_ALIVE_SECONDS = 15
+BACKLOG = 2048
+MEMORY_DIRECTORY = "/dev/shm"  # noqa: S108 - for gunicorn's unlinked heartbeat files, made by mkstemp
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where and how to serve; times in seconds."""
+
+    host: str
+    port: int
+    workers: int
+    threads: int
+    read_timeout_seconds: int = 30
+    write_timeout_seconds: int = 60
+    graceful_timeout_seconds: int = 30
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_key_password: Callable[[], str] | None = None
+    unix_socket: Path | None = None
+    worker_directory: Path | None = None
+
+    @property
+    def bind(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"unix:{self.unix_socket}" if self.unix_socket else f"{host}:{self.port}"
+
+
+def serve(
+    load: Callable[[], Listen],
+    make_app: Callable[[], WSGIApplication],
+    notifier: Notifier,
+    *,
+    worker_exited: Callable[[int], None] = lambda pid: None,
+) -> int:
+    """Serve until SIGTERM; returns an exit status. `load` raises `ConfigError` when the configuration is bad."""
+    application = _Application(load, make_app, worker_exited)
+    try:
+        _Arbiter(application, notifier).run()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+class _Application(BaseApplication):
+    def __init__(
+        self, load: Callable[[], Listen], make_app: Callable[[], WSGIApplication], worker_exited: Callable[[int], None]
+    ) -> None:
+        self._load = load
+        self._make_app = make_app
+        self._worker_exited = worker_exited
+        self.listen = load()
+        super().__init__()
+
+    def reread(self) -> None:
+        self.listen = self._load()
+
+    def load_config(self) -> None:
+        for key, value in _settings(self.listen).items():
+            self.cfg.set(key, value)
+        self.cfg.set("child_exit", lambda server, worker: self._worker_exited(worker.pid))
+
+    def load(self) -> WSGIApplication:
+        return self._make_app()
+
+
+def _settings(listen: Listen) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "bind": listen.bind,
+        "workers": listen.workers,
+        "threads": listen.threads,
+        "worker_class": "gthread",
+        "worker_connections": listen.threads + 1,
+        "timeout": HEARTBEAT_SECONDS,
+        "graceful_timeout": listen.graceful_timeout_seconds,
+        "keepalive": KEEP_ALIVE_SECONDS,
+        "backlog": BACKLOG,
+        "control_socket_disable": True,
+        "logger_class": _Logger,
+        "when_ready": lambda server: _limit_sockets(server.LISTENERS, listen),
+        "on_reload": lambda server: _limit_sockets(server.LISTENERS, listen),
+        "post_worker_init": _announce,
+        "worker_tmp_dir": str(listen.worker_directory or MEMORY_DIRECTORY),
+    }
+    if listen.tls_certificate:
+        settings |= {"certfile": str(listen.tls_certificate), "keyfile": str(listen.tls_key)}
+        settings["ssl_context"] = lambda conf, default: _tls(listen)
+    return settings
+
+
+def _announce(worker: Any) -> None:
+    """Beat for the first time and wake the arbiter, which looks at the beats whenever it wakes."""
+    worker.notify()
+    os.kill(worker.ppid, signal.SIGCHLD)
+
+
+def _tls(listen: Listen) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(str(listen.tls_certificate), str(listen.tls_key), listen.tls_key_password)
+    return context
+
+
+def _limit_sockets(listeners: list[Any], listen: Listen) -> None:
+    """Accepted sockets inherit these: a client that stops half-way frees its thread."""
+    for listener in listeners:
+        for option, seconds in (
+            (socket.SO_RCVTIMEO, listen.read_timeout_seconds),
+            (socket.SO_SNDTIMEO, listen.write_timeout_seconds),
+        ):
+            listener.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", seconds, 0))
+
+
+class _Arbiter(Arbiter):
+    """gunicorn's arbiter, which also keeps systemd informed."""
+
+    def __init__(self, application: _Application, notifier: Notifier) -> None:
+        self._notifier = notifier
+        self._status = ""
+        self._is_ready = False
+        self._pinged = 0.0
+        super().__init__(application)
+
+    def start(self) -> None:
+        super().start()
+        gc.collect()
+        gc.freeze()  # so that the collector in the workers leaves the pages shared with the arbiter alone
+        addresses = ", ".join(str(listener) for listener in self.LISTENERS)
+        log.info("listening at %s", addresses)
+        self._addresses = addresses
+
+    def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
+        self._tell()
+        signals: list[int] = super().wait_for_signals(timeout)
+        return signals
+
+    def reap_workers(self) -> None:
+        super().reap_workers()
+        self._tell()
+
+    def reload(self) -> None:
+        self._notifier.reloading()
+        try:
+            self.app.reread()
+        except ConfigError as error:
+            for fault in error.faults:
+                log.error("reload refused: %s", fault)
+            log.error("the running configuration is kept")
+        else:
+            super().reload()
+            log.info("configuration reloaded")
+        self._notifier.ready(self._status)
+
+    def stop(self, graceful: bool = True) -> None:
+        self._notifier.stopping("Stopping: finishing the requests in flight")
+        super().stop(graceful)
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        alive = sum(1 for worker in self.WORKERS.values() if _serves(worker, now))
+        status = f"Serving at {self._addresses}, {alive} of {self.num_workers} workers"
+        if not self._is_ready and alive >= self.num_workers:
+            self._is_ready = True
+            self._notifier.ready(status)
+            log.info("ready: %s", status)
+        elif self._is_ready and status != self._status:
+            self._notifier.status(status)
+        self._status = status
+        pause = self._notifier.watchdog_seconds
+        if pause and alive and now - self._pinged > pause / 4:
+            self._pinged = now
+            self._notifier.watchdog()
+
+
+def _serves(worker: Any, now: float) -> bool:
+    """Whether the worker has made its application and beats still.
+
+    A beat sets the heartbeat file's time to the monotonic clock; before the first one it is the wall clock's.
+    """
+    try:
+        silence = now - worker.tmp.last_update()
+    except (OSError, ValueError):
+        return False
+    return bool(0 <= silence + 0.01 < HEARTBEAT_SECONDS)
+
+
+class _Logger(glogging.Logger):
+    """gunicorn's words go where ours go; its access log is not used."""
+
+    def setup(self, cfg: Any) -> None:
+        self.error_log.propagate = True
+        self.error_log.handlers[:] = []
+        self.error_log.setLevel(logging.WARNING)
+
+    def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
+        pass
+
+    def reopen_files(self) -> None:
+        pass
+
+    def close_on_exec(self) -> None:
+        pass
