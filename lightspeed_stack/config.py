@@ -6,10 +6,16 @@ schema cannot say. The values are passed down section by section; nothing here i
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from lightspeed_stack.daemon.schema import Secret
+from lightspeed_stack import rules
+from lightspeed_stack.daemon.config import ConfigError, Document
+from lightspeed_stack.daemon.schema import Secret, build, check
 
 
 @dataclass(frozen=True)
@@ -235,3 +241,35 @@ class Config:
     redaction: Redaction
     query_validity: QueryValidity
     rag: Rag
+
+
+def read(document: Document) -> Config:
+    """The configuration in `document`; raises `ConfigError` with a fault for each key that is wrong."""
+    data = check(document, schema())
+    faults = [document.fault(key, message) for key, message in rules.broken(data)]
+    if faults:
+        raise ConfigError(*faults)
+    data["inference"]["providers"] = _providers(data)
+    return build(Config, data)
+
+
+def schema() -> dict[str, Any]:
+    """config.schema.json, the reference of every key."""
+    text = (resources.files("lightspeed_stack") / "config.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _providers(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The configured providers, one more for an older file's llama_stack, or else the embedded one."""
+    providers = list(data["inference"]["providers"])
+    older = data["llama_stack"]
+    if older:
+        given = {"base_url": older["url"], "api_key": older["api_key"], "total_timeout_seconds": older["timeout"]}
+        providers.append(_provider("llama-stack", "openai") | given)
+    return providers or [_provider("embedded", "embedded")]
+
+
+def _provider(name: str, kind: str) -> dict[str, Any]:
+    keys = schema()["properties"]["inference"]["properties"]["providers"]["items"]["properties"]
+    return {key: rule.get("default") for key, rule in keys.items()} | {"name": name, "type": kind}

@@ -61,7 +61,7 @@ def check(document: Document, schema: Schema, *, at: tuple[str, ...] = ()) -> di
 
 def build(cls: type[T], data: Mapping[str, Any]) -> T:
     """A frozen dataclass of `cls` from the keys of `data` that bear its fields' names."""
-    hints = _hints(cls)
+    hints = _hints(typing.cast(Any, cls))
     return cls(**{name: _convert(hints[name], data[name]) for name in hints})
 
 

@@ -1,0 +1,126 @@
+"""What a JSON Schema can't say about the configuration: keys that need or exclude each other.
+
+Pure: takes the checked mapping, yields the key path and the fault. Upstream's words are kept where it has some.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Broken = Iterator[tuple[tuple[str | int, ...], str]]
+_NEEDS = {
+    "api-key-token": (
+        "api_key_config",
+        "API Key configuration section must be specified when using API Key token authentication",
+    ),
+    "jwk-token": ("jwk_config", "JWK configuration must be specified when using JWK token authentication"),
+    "rh-identity": (
+        "rh_identity_config",
+        "RH Identity configuration must be specified when using RH Identity authentication",
+    ),
+    "trusted-proxy": (
+        "trusted_proxy_config",
+        "Trusted proxy configuration must be specified when using trusted-proxy authentication",
+    ),
+}
+
+
+def broken(data: Mapping[str, Any]) -> Broken:
+    """Every rule that `data` breaks."""
+    yield from _storages(data["user_data_collection"])
+    yield from _database(data["database"])
+    yield from _authentication(data["authentication"], data["service"]["host"])
+    yield from _access(data["authorization"]["access_rules"])
+    yield from _cors(data["service"]["cors"])
+    yield from _inference(data["inference"], data["llama_stack"])
+    yield from _validity(data["query_validity"])
+    yield from _redaction(data["redaction"]["filters"])
+
+
+def _storages(part: Mapping[str, Any]) -> Broken:
+    for kind in ("feedback", "transcripts"):
+        if part[f"{kind}_enabled"] and not part[f"{kind}_storage"]:
+            yield (
+                ("user_data_collection", f"{kind}_storage"),
+                f"{kind}_storage is required when {kind} is enabled",
+            )
+
+
+def _database(part: Mapping[str, Any]) -> Broken:
+    if part["sqlite"] and part["postgres"]:
+        yield ("database",), "Only one database configuration can be provided"
+
+
+def _authentication(part: Mapping[str, Any], host: str) -> Broken:
+    module = part["module"]
+    section, message = _NEEDS.get(module, (None, ""))
+    if section and not part[section]:
+        yield ("authentication", section), message
+    if module == "api-key-token" and part["api_key_config"]:
+        keys = part["api_key_config"]
+        if not keys["api_key"] and not keys["keys"]:
+            yield ("authentication", "api_key_config", "keys"), "needs at least one key"
+    if module.startswith("noop") and not is_loopback(host) and not part["allow_insecure"]:
+        yield (
+            ("authentication", "module"),
+            f"{module} would let anyone who reaches {host} ask; choose another module,"
+            " listen on 127.0.0.1, or set authentication.allow_insecure: true",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _access(part: list[Mapping[str, Any]]) -> Broken:
+    for number, rule in enumerate(part):
+        if "admin" in rule["actions"] and len(rule["actions"]) > 1:
+            yield (
+                ("authorization", "access_rules", number, "actions"),
+                "admin is everything and must stand alone",
+            )
+
+
+def _cors(part: Mapping[str, Any]) -> Broken:
+    if part["allow_credentials"] and "*" in part["allow_origins"]:
+        yield ("service", "cors", "allow_credentials"), "is not possible while allow_origins has *"
+
+
+def _inference(part: Mapping[str, Any], older: Mapping[str, Any] | None) -> Broken:
+    at = ("inference", "providers")
+    names = [provider["name"] for provider in part["providers"]] + (["llama-stack"] if older else [])
+    for number, provider in enumerate(part["providers"]):
+        if names.index(provider["name"]) != number:
+            yield (*at, number, "name"), f"{provider['name']} stands twice"
+        if provider["type"] == "openai" and not provider["base_url"]:
+            yield (*at, number, "base_url"), "is required for a provider of type openai"
+        if provider["api_key"] and provider["api_key_file"]:
+            yield (*at, number, "api_key_file"), "only one of api_key and api_key_file can be given"
+    if part["default_provider"] and not part["default_model"]:
+        yield ("inference", "default_model"), "Default model must be specified when default provider is set"
+    if part["default_model"] and not part["default_provider"]:
+        yield ("inference", "default_provider"), "Default provider must be specified when default model is set"
+    if part["default_provider"] and part["default_provider"] not in (names or ["embedded"]):
+        yield ("inference", "default_provider"), "is none of inference.providers"
+
+
+def _validity(part: Mapping[str, Any]) -> Broken:
+    if part["mode"] == "keywords" and not part["keywords"]:
+        yield ("query_validity", "keywords"), "is required when query_validity.mode is keywords"
+    if part["mode"] == "provider" and not part["topic"]:
+        yield ("query_validity", "topic"), "is required when query_validity.mode is provider"
+
+
+def _redaction(filters: list[Mapping[str, Any]]) -> Broken:
+    names = [entry["name"] for entry in filters]
+    for number, name in enumerate(names):
+        if names.index(name) != number:
+            yield ("redaction", "filters", number, "name"), f"{name} stands twice"
