@@ -63,11 +63,9 @@ def _authentication(part: Mapping[str, Any], host: str) -> Broken:
         if not keys["api_key"] and not keys["keys"]:
             yield ("authentication", "api_key_config", "keys"), "needs at least one key"
     if module.startswith("noop") and not is_loopback(host) and not part["allow_insecure"]:
-        yield (
-            ("authentication", "module"),
-            f"{module} would let anyone who reaches {host} ask; choose another module,"
-            " listen on 127.0.0.1, or set authentication.allow_insecure: true",
-        )
+        warning = f"{module} would let anyone who reaches {host} ask"
+        remedy = "choose another module, listen on 127.0.0.1, or set authentication.allow_insecure: true"
+        yield ("authentication", "module"), f"{warning}; {remedy}"
 
 
 def is_loopback(host: str) -> bool:

@@ -65,6 +65,17 @@ def build(cls: type[T], data: Mapping[str, Any]) -> T:
     return cls(**{name: _convert(hints[name], data[name]) for name in hints})
 
 
+def masked(value: Any) -> Any:
+    """`value` (a configuration) as plain lists, mappings and text, every secret masked."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: masked(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: masked(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [masked(part) for part in value]
+    return str(value) if isinstance(value, Path | Secret) else value
+
+
 @functools.cache
 def _hints(cls: Any) -> dict[str, Any]:
     names = {field.name for field in dataclasses.fields(cls)}

@@ -1,0 +1,86 @@
+"""The daemon: directories first, then gunicorn around `app.create_app`.
+
+The configuration is read here and at each SIGHUP; workers made afterwards serve the new one. What must be done once
+for all workers (directories, the index, old drafts, stale metrics) is done before the first is forked.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from lightspeed_stack import app, config
+from lightspeed_stack.daemon import credentials, exits, web
+from lightspeed_stack.daemon.config import load
+from lightspeed_stack.daemon.notify import Notifier
+
+log = logging.getLogger(__name__)
+
+
+def serve(path: Path, environ: MutableMapping[str, str]) -> int:
+    """Serve until SIGTERM; returns an exit status."""
+    daemon = _Daemon(path, environ)
+    try:
+        daemon.load()
+        daemon.prepare()
+        return web.serve(daemon.load, daemon.make_app, Notifier.take(environ), worker_exited=daemon.worker_exited)
+    except OSError as error:
+        log.error("can't start: %s: %s", error.filename or "the system", error.strerror or error)
+        return exits.CANTCREAT
+
+
+class _Daemon:
+    def __init__(self, path: Path, environ: MutableMapping[str, str]) -> None:
+        self._path = path
+        self._environ = environ
+        self._config: config.Config | None = None
+
+    @property
+    def config(self) -> config.Config:
+        if self._config is None:
+            raise RuntimeError("load comes first")
+        return self._config
+
+    def load(self) -> web.Listen:
+        fresh = config.read(load(self._path, self._environ))
+        app.check(fresh)
+        self._config = fresh
+        return _listen(fresh, self.runtime_dir)
+
+    def prepare(self) -> None:
+        self.config.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+        shutil.rmtree(self.runtime_dir, ignore_errors=True)
+        self.runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        app.prepare(self.config)
+
+    @property
+    def runtime_dir(self) -> Path:
+        """Where what may be lost goes; ours alone, emptied at every start."""
+        given = self.config.runtime_dir or self._environ.get("RUNTIME_DIRECTORY", "").split(":")[0] or None
+        return Path(given or self.config.state_dir) / "run"
+
+    def make_app(self) -> web.WSGIApplication:
+        return app.create_app(self.config, self.runtime_dir)
+
+    def worker_exited(self, pid: int) -> None:
+        app.worker_exited(self.runtime_dir, pid)
+
+
+def _listen(settings: config.Config, runtime_dir: Path) -> web.Listen:
+    service, tls = settings.service, settings.service.tls_config
+    password = tls.tls_key_password if tls else None
+    return web.Listen(
+        host=service.host,
+        port=service.port,
+        workers=service.workers,
+        threads=service.threads,
+        read_timeout_seconds=service.request_read_timeout_seconds,
+        write_timeout_seconds=service.response_write_timeout_seconds,
+        graceful_timeout_seconds=service.graceful_timeout_seconds,
+        tls_certificate=tls.tls_certificate_path if tls else None,
+        tls_key=tls.tls_key_path if tls else None,
+        tls_key_password=(lambda: credentials.read(password, os.environ)) if password else None,
+    )
