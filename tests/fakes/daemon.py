@@ -1,0 +1,136 @@
+"""A program of ours as a real process: started, waited for, talked to, stopped, its log kept."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+DEADLINE_SECONDS = 30
+ROOT = Path(__file__).parents[2]
+
+
+class Process:
+    """`command` until the block ends; `wait_for(pattern)` waits for a line of its stderr."""
+
+    def __init__(self, command: list[str], environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+        self._command = command
+        self._environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(environ or {})}
+        self._cwd = cwd
+        self.log: list[str] = []
+        self._changed = threading.Condition()
+        self._ended = False
+
+    def __enter__(self) -> Self:
+        self.popen = subprocess.Popen(
+            self._command,
+            env=self._environ,
+            cwd=self._cwd,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _read(self) -> None:
+        assert self.popen.stderr
+        for line in self.popen.stderr:
+            with self._changed:
+                self.log.append(line.rstrip("\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def wait_for(self, pattern: str, seconds: float = DEADLINE_SECONDS) -> re.Match[str]:
+        """The first match of `pattern` in the log; fails with the whole log when it does not come."""
+        found: list[re.Match[str]] = []
+
+        def seen() -> bool:
+            found[:] = [match for line in self.log if (match := re.search(pattern, line))]
+            return bool(found) or self._ended
+
+        with self._changed:
+            self._changed.wait_for(seen, seconds)
+        assert found, f"no {pattern!r} in the log of {self._command}:\n" + "\n".join(self.log)
+        return found[0]
+
+    def signal(self, number: int) -> None:
+        self.popen.send_signal(number)
+
+    def wait(self, seconds: float = DEADLINE_SECONDS) -> int:
+        return self.popen.wait(seconds)
+
+    def stop(self) -> int:
+        """SIGTERM, then wait for the end; the exit status."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+        try:
+            status = self.popen.wait(DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            raise
+        self._reader.join(DEADLINE_SECONDS)
+        if self.popen.stderr:
+            self.popen.stderr.close()
+        return status
+
+
+def merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` laid upon it, mapping by mapping."""
+    result = dict(base)
+    for key, value in over.items():
+        result[key] = (
+            merged(result[key], value) if isinstance(result.get(key), dict) and isinstance(value, Mapping) else value
+        )
+    return result
+
+
+class Stack(Process):
+    """lightspeed-stack on a free port with everything under `folder`; `overrides` is merged into its configuration."""
+
+    def __init__(
+        self, folder: Path, overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder = folder
+        self.transcripts = folder / "spool" / "transcripts"
+        self.feedback = folder / "spool" / "feedback"
+        self.config = merged(
+            {
+                "name": "test",
+                "state_dir": str(folder / "state"),
+                "service": {"host": "127.0.0.1", "port": 0, "workers": 2, "threads": 16},
+                "user_data_collection": {
+                    "feedback_enabled": True,
+                    "feedback_storage": str(self.feedback),
+                    "transcripts_enabled": True,
+                    "transcripts_storage": str(self.transcripts),
+                },
+            },
+            overrides or {},
+        )
+        self.file = folder / "lightspeed-stack.yaml"
+        super().__init__([sys.executable, "-m", "lightspeed_stack", "--config", str(self.file)], environ)
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(yaml.safe_dump(self.config))
+        super().__enter__()
+        self.url = self.wait_for(r"ready: Serving at (https?://[^, ]+)").group(1)
+        return self
