@@ -79,7 +79,7 @@ def _run(args: argparse.Namespace) -> int:
         return api_key.command(args.user, sys.stdout)
     path = find(args.config, os.environ)
     if args.data_collector:
-        return sibling.execute(COLLECTOR, ["--config", str(path), "run", "--interval"])
+        sibling.execute(COLLECTOR, ["--config", str(path), "run", "--interval"])
     action = _action(args)
     return action(args, load(path, os.environ))
 

@@ -6,8 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-
-from lightspeed_stack.daemon import exits
+from typing import NoReturn
 
 
 def find(program: str) -> list[str]:
@@ -16,14 +15,10 @@ def find(program: str) -> list[str]:
     return [str(beside)] if os.access(beside, os.X_OK) else [sys.executable, "-m", program.replace("-", "_")]
 
 
-def execute(program: str, arguments: list[str]) -> int:
-    """Become `program`; returns only when that fails."""
+def execute(program: str, arguments: list[str]) -> NoReturn:
+    """Become `program`; never returns."""
     command = find(program) + arguments
-    try:
-        os.execv(command[0], command)  # noqa: S606 - no shell is wanted
-    except OSError as error:
-        print(f"lightspeed-stack: {command[0]}: can't be run: {error.strerror}", file=sys.stderr)
-    return exits.UNAVAILABLE
+    os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 
 
 def call(program: str, arguments: list[str]) -> int:

@@ -1,0 +1,54 @@
+# One word for each thing you do. `make help` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CONFIG ?= etc/demo/lightspeed-stack.yaml
+STAMP := $(VENV)/.installed
+
+.PHONY: help run run-data-collector dev check lint format type test test-crash test-systemd soak bench units clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-zA-Z-]*:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y -q python3-venv; } || { echo "python3-venv is needed: sudo apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(BIN)/python setup.cfg setup.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[s3,test,lint,demo]'
+	@touch $@
+
+dev: $(STAMP) ## make .venv with everything a developer needs
+
+run: $(STAMP) ## run stack, collector and a reference ingress here; Ctrl-C stops all
+	@command -v curl >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y -q curl; } || { echo "curl is needed: sudo apt-get install curl"; exit 1; }
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONUNBUFFERED=1 exec $(BIN)/honcho --app-root . --procfile etc/demo/Procfile start
+
+run-data-collector: $(STAMP) ## run the collector every collection_interval (CONFIG=FILE)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/lightspeed-stack --config $(CONFIG) --data-collector
+
+check: lint type test ## all that must pass before a commit
+
+lint: $(STAMP) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP) ## ruff: rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: $(STAMP) ## mypy --strict
+	$(BIN)/mypy
+
+test: $(STAMP) ## the fast suite (under 3 minutes), all that runs as any user
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-crash: $(STAMP) ## kill a collector run at each of its state-changing system calls
+	LIGHTSPEED_CRASH_STRIDE=1 $(BIN)/python -m pytest tests/crash
+
+clean: ## remove what the targets above made, and ./var
+	rm -rf $(VENV) var build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
