@@ -53,10 +53,17 @@ def check(document: Document, schema: Schema, *, at: tuple[str, ...] = ()) -> di
     for key in at:
         part = part.get(key) if isinstance(part, dict) else None
     part = _retype({} if part is None else part, schema, schema)
-    if not jsonschema_rs.validator_for(dict(schema)).is_valid(part):
+    if not _is_valid(part, schema):
         raise ConfigError(*_faults(document, part, schema, at))
     filled: dict[str, Any] = _fill(part, schema, schema)
     return filled
+
+
+def _is_valid(part: Any, schema: Schema) -> bool:
+    try:
+        return jsonschema_rs.validator_for(dict(schema)).is_valid(part)
+    except ValueError:  # YAML has types that JSON lacks, dates for one
+        return False
 
 
 def build(cls: type[T], data: Mapping[str, Any]) -> T:
@@ -93,9 +100,7 @@ def _convert(hint: Any, value: Any) -> Any:
         return {key: _convert(typing.get_args(hint)[1], item) for key, item in value.items()}
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return build(hint, value)
-    if hint in (Path, Secret, float):
-        return hint(value)
-    return str(value) if isinstance(value, EnvText) else value
+    return hint(value) if hint in (Path, Secret, float) else value
 
 
 def _resolve(schema: Schema, root: Schema) -> Schema:
@@ -127,7 +132,7 @@ def _read_as(text: EnvText, wanted: tuple[str, ...]) -> Any:
     if text == "" and "null" in wanted:
         return None
     if "string" in wanted or not wanted:
-        return text
+        return str(text)
     if "boolean" in wanted and text.lower() in ("true", "false"):
         return text.lower() == "true"
     for kind, read in (("integer", int), ("number", float)):
@@ -136,7 +141,7 @@ def _read_as(text: EnvText, wanted: tuple[str, ...]) -> Any:
                 return read(text)
             except ValueError:
                 continue
-    return text
+    return str(text)
 
 
 def _fill(value: Any, schema: Schema, root: Schema) -> Any:

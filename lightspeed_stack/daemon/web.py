@@ -199,7 +199,7 @@ class _Arbiter(Arbiter):
             self._notifier.status(status)
         self._status = status
         pause = self._notifier.watchdog_seconds
-        if pause and alive and now - self._pinged > pause / 4:
+        if pause and self._is_ready and alive and now - self._pinged > pause / 4:
             self._pinged = now
             self._notifier.watchdog()
 

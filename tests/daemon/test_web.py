@@ -1,0 +1,165 @@
+"""gunicorn as this project runs it, in a real process around a small application."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.daemon import Process
+
+PROGRAM = """
+import os, pathlib, sys, time
+from lightspeed_stack.daemon import config, log, notify, web
+
+folder = pathlib.Path(sys.argv[1])
+log.setup("test")
+
+def load():
+    text = (folder / "text").read_text()
+    if text == "bad":
+        raise config.ConfigError(config.Fault("file", "key", "is bad"))
+    load.text = text
+    return web.Listen("127.0.0.1", 0, workers=2, threads=4, read_timeout_seconds=1, graceful_timeout_seconds=10,
+                      worker_directory=folder)
+
+def make_app():
+    text = load.text.encode()
+    def application(environ, start_response):
+        if environ["PATH_INFO"] == "/slow":
+            start_response("200 OK", [])
+            def pieces():
+                for _ in range(20):
+                    time.sleep(0.05)
+                    yield b"x"
+            return pieces()
+        body = environ["wsgi.input"].read() if environ["REQUEST_METHOD"] == "POST" else text
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+    return application
+
+sys.exit(web.serve(load, make_app, notify.Notifier.take(os.environ)))
+"""
+
+
+class Manager:
+    """The side of sd_notify that systemd has."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.settimeout(20)
+
+    def wait_for(self, text: str) -> list[str]:
+        said: list[str] = []
+        while not any(text in line for line in said):
+            said.extend(self.socket.recv(4096).decode().splitlines())
+        return said
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    made = Manager(tmp_path / "notify")
+    yield made
+    made.socket.close()
+
+
+class Server(Process):
+    def __init__(self, folder: Path, environ: dict[str, str] | None = None) -> None:
+        (folder / "text").write_text("one")
+        self.folder = folder
+        super().__init__([sys.executable, "-c", PROGRAM, str(folder)], environ)
+
+    @property
+    def url(self) -> str:
+        return self.wait_for(r"ready: Serving at (http://[^,]+)").group(1)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.url.removeprefix("http://").split(":")
+        return host, int(port)
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def test_serves_and_stops(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        assert get(server.url) == "one"
+        assert server.stop() == 0
+
+
+def test_tells_systemd_when_it_serves_lives_reloads_and_stops(tmp_path: Path, manager: Manager) -> None:
+    environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}
+    with Server(tmp_path, environ) as server:
+        assert manager.wait_for("READY=1")[0] == "READY=1"  # nothing before it
+        assert get(server.url) == "one"
+        manager.wait_for("WATCHDOG=1")
+        (tmp_path / "text").write_text("two")
+        server.signal(signal.SIGHUP)
+        manager.wait_for("RELOADING=1")
+        manager.wait_for("READY=1")
+        assert get(server.url) == "two"
+        server.signal(signal.SIGTERM)
+        manager.wait_for("STOPPING=1")
+        assert server.wait() == 0
+
+
+def test_a_bad_configuration_leaves_the_running_one(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        url = server.url
+        (tmp_path / "text").write_text("bad")
+        server.signal(signal.SIGHUP)
+        server.wait_for("reload refused: file: key: is bad")
+        server.wait_for("the running configuration is kept")
+        assert get(url) == "one"
+
+
+def test_a_bad_configuration_at_the_start_raises(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    (tmp_path / "text").write_text("bad")
+    with server:
+        server.wait_for("ConfigError")
+        assert server.wait() == 1
+
+
+def test_a_stream_in_flight_is_finished_at_a_stop(tmp_path: Path) -> None:
+    with Server(tmp_path) as server, urllib.request.urlopen(server.url + "/slow", timeout=20) as answer:
+        assert answer.read(1) == b"x"
+        server.signal(signal.SIGTERM)
+        assert answer.read() == b"x" * 19
+        assert server.wait() == 0
+
+
+def test_half_sent_requests_do_not_hold_their_threads(tmp_path: Path) -> None:
+    """Twice as many half-sent requests as there are threads; a whole one is answered once the read limit is over."""
+    with Server(tmp_path) as server:
+        address = server.address
+        held = [socket.create_connection(address) for _ in range(16)]
+        for number, client in enumerate(held):
+            client.sendall(
+                b"POST / HTTP/1.1\r\nHost: x\r\n" + (b"Content-Length: 100\r\n\r\nhalf" if number % 2 else b"")
+            )
+        assert get(server.url) == "one"
+        for client in held:
+            client.close()
+
+
+def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        url = server.url
+        children = subprocess.run(
+            ["pgrep", "-P", str(server.popen.pid)], capture_output=True, text=True, check=True
+        ).stdout.split()
+        assert len(children) == 2
+        os.kill(int(children[0]), signal.SIGKILL)
+        server.wait_for("Perhaps out of memory")
+        assert get(url) == "one"
