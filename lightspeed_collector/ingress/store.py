@@ -1,0 +1,91 @@
+"""Where payloads are kept: a directory here, a bucket in `s3`. A payload is added whole and durable, or not at all.
+
+Nothing that is there is ever written over, moved or removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from lightspeed_collector.ingress.draft import Draft
+
+
+class StoreError(Exception):
+    """The store can't take or show a payload; nothing was acknowledged."""
+
+
+class Store(Protocol):
+    def check(self) -> None:
+        """Raises `StoreError` when payloads could not be kept here."""
+
+    def add(self, name: str, draft: Draft, about: Mapping[str, str]) -> bool:
+        """Keep the synced draft, `about` beside it where the store can; False when the name is taken."""
+
+    def digest(self, name: str) -> str | None:
+        """The SHA-256 of what is kept under the name, in hex; None when nothing is."""
+
+    def url(self, name: str) -> str: ...
+
+
+def open_store(place: str) -> Store:
+    """`place` is a directory or s3://BUCKET/PREFIX; raises `StoreError` when that needs what is not installed."""
+    if not place.startswith("s3://"):
+        return Directory(Path(place))
+    from lightspeed_collector.ingress import s3
+
+    return s3.Bucket(place)
+
+
+class Directory:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def check(self) -> None:
+        make_directory(self._path)
+
+    def add(self, name: str, draft: Draft, about: Mapping[str, str]) -> bool:
+        """A hard link: unlike a rename it never replaces what is there."""
+        try:
+            os.link(draft.path, self._path / name, follow_symlinks=False)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise StoreError(f"{self._path / name}: {error.strerror}") from error
+        finally:
+            sync_directory(self._path)
+        return True
+
+    def digest(self, name: str) -> str | None:
+        try:
+            with (self._path / name).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{self._path / name}: {error.strerror}") from error
+
+    def url(self, name: str) -> str:
+        return (self._path.absolute() / name).as_uri()
+
+
+def make_directory(path: Path) -> None:
+    """Make sure that `path` is a directory in which files can be made; raises `StoreError`."""
+    try:
+        path.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from error
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise StoreError(f"{path}: can't be written")
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in it durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
