@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from lightspeed_stack.daemon.config import ConfigError
 from lightspeed_stack.daemon.notify import Notifier
+from lightspeed_stack.daemon.worker import Logger, Worker
 
 log = logging.getLogger(__name__)
 
@@ -102,14 +102,14 @@ def _settings(listen: Listen) -> dict[str, Any]:
         "bind": listen.bind,
         "workers": listen.workers,
         "threads": listen.threads,
-        "worker_class": "gthread",
+        "worker_class": Worker,
         "worker_connections": listen.threads + 1,
         "timeout": HEARTBEAT_SECONDS,
         "graceful_timeout": listen.graceful_timeout_seconds,
         "keepalive": KEEP_ALIVE_SECONDS,
         "backlog": BACKLOG,
         "control_socket_disable": True,
-        "logger_class": _Logger,
+        "logger_class": Logger,
         "when_ready": lambda server: _limit_sockets(server.LISTENERS, listen),
         "on_reload": lambda server: _limit_sockets(server.LISTENERS, listen),
         "post_worker_init": _announce,
@@ -214,21 +214,3 @@ def _serves(worker: Any, now: float) -> bool:
     except (OSError, ValueError):
         return False
     return bool(0 <= silence + 0.01 < HEARTBEAT_SECONDS)
-
-
-class _Logger(glogging.Logger):
-    """gunicorn's words go where ours go; its access log is not used."""
-
-    def setup(self, cfg: Any) -> None:
-        self.error_log.propagate = True
-        self.error_log.handlers[:] = []
-        self.error_log.setLevel(logging.WARNING)
-
-    def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
-        pass
-
-    def reopen_files(self) -> None:
-        pass
-
-    def close_on_exec(self) -> None:
-        pass

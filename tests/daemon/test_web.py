@@ -151,6 +151,7 @@ def test_half_sent_requests_do_not_hold_their_threads(tmp_path: Path) -> None:
         assert get(server.url) == "one"
         for client in held:
             client.close()
+        assert not any("Traceback" in line for line in server.log)
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
