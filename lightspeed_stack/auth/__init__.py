@@ -1,12 +1,12 @@
 """Who asks, and what they may do.
 
-`create` makes the gate that the configuration asks for. A module of this package answers only one question: which user
-sent these headers. It keeps no session, and no error, log line or repr of it shows a credential.
+`create` makes the gate that the configuration asks for; each module beside it answers one question only: which user
+sent these headers. Nothing here keeps a session, and no error, log line or repr shows a credential.
 """
 
 from __future__ import annotations
 
 from lightspeed_stack.auth.base import Authenticator, Lookup, User
-from lightspeed_stack.auth.gate import Gate, check, create
+from lightspeed_stack.auth.gate import Gate, create
 
-__all__ = ["Authenticator", "Gate", "Lookup", "User", "check", "create"]
+__all__ = ["Authenticator", "Gate", "Lookup", "User", "create"]

@@ -1,15 +1,15 @@
 """Choose the module that tells users apart, and hold what users may do against the access rules.
 
-With no access rules everybody may do everything; that conversations belong to their users holds all the same.
+Everybody has the role `*` and the role `user:<id>`; a token's claims may give more. With no access rules everybody may do
+everything; that a conversation belongs to its user holds all the same, and elsewhere.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 from lightspeed_stack import errors
-from lightspeed_stack.auth.base import Authenticator, Lookup, User
+from lightspeed_stack.auth.base import EVERYONE, Authenticator, Lookup, User
 from lightspeed_stack.auth.noop import Noop, NoopWithToken
 
 if TYPE_CHECKING:
@@ -27,27 +27,21 @@ class Gate:
         return self._authenticator.authenticate(headers, args, remote)
 
     def authorize(self, user: User, action: str) -> None:
-        """Raises `errors.Forbidden` unless one of the user's roles has `action`, or `admin`."""
+        """Raises `errors.Forbidden` unless the user may do it."""
         if not self.allows(user, action):
             raise _forbidden(user, action)
 
     def allows(self, user: User, action: str) -> bool:
-        granted = {name for rule in self._rules if rule.role in user.roles for name in rule.actions}
-        return not self._rules or action in granted or ADMIN in granted
+        if not self._rules:
+            return True
+        roles = {EVERYONE, f"user:{user.id}", *user.roles}
+        granted = {name for rule in self._rules if rule.role in roles for name in rule.actions}
+        return action in granted or ADMIN in granted
 
 
 def create(authentication: Authentication, authorization: Authorization) -> Gate:
+    """Raises `ConfigError` for what no schema can say; opens nothing and asks nobody."""
     return Gate(_authenticator(authentication), authorization.access_rules)
-
-
-def check(authentication: Authentication, host: str) -> str | None:
-    """What is wrong with this configuration of a service that listens on `host`; None when nothing is."""
-    if authentication.module in ("noop", "noop-with-token") and not authentication.allow_insecure and not _local(host):
-        return (
-            f"{authentication.module} lets everybody in who reaches {host}: listen on localhost, choose a module that "
-            "checks who asks, or set allow_insecure: true"
-        )
-    return None
 
 
 def _authenticator(authentication: Authentication) -> Authenticator:
@@ -56,17 +50,23 @@ def _authenticator(authentication: Authentication) -> Authenticator:
             return Noop()
         case "noop-with-token":
             return NoopWithToken()
-        case unknown:
-            raise ValueError(f"unknown authentication module {unknown!r}")
+        case "api-key-token" if authentication.api_key_config:
+            from lightspeed_stack.auth.api_key import ApiKeys
 
+            return ApiKeys(authentication.api_key_config)
+        case "jwk-token" if authentication.jwk_config:
+            from lightspeed_stack.auth.jwk_token import JwkTokens  # here: it loads cryptography and requests
 
-def _local(host: str) -> bool:
-    if host == "localhost" or host.startswith(("unix:", "/")):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+            return JwkTokens(authentication.jwk_config)
+        case "rh-identity" if authentication.rh_identity_config:
+            from lightspeed_stack.auth.rh_identity import RhIdentity
+
+            return RhIdentity(authentication.rh_identity_config)
+        case "trusted-proxy" if authentication.trusted_proxy_config:
+            from lightspeed_stack.auth.trusted_proxy import TrustedProxy
+
+            return TrustedProxy(authentication.trusted_proxy_config)
+    raise ValueError(f"authentication.module {authentication.module!r} has no configuration")
 
 
 def _forbidden(user: User, action: str) -> errors.Forbidden:

@@ -1,12 +1,12 @@
 """No authentication: the caller is whoever `?user_id=` says, or the one default user.
 
-Meant for a laptop and for a service that only its own host can reach. With a token, one must be there; it is not verified.
+Meant for a laptop, and for a service that only its own host can reach. NoopWithToken wants a token and does not verify it.
 """
 
 from __future__ import annotations
 
 from lightspeed_stack import errors
-from lightspeed_stack.auth.base import DEFAULT_ID, DEFAULT_NAME, Lookup, User, bearer_token
+from lightspeed_stack.auth.base import DEFAULT_ID, DEFAULT_NAME, Lookup, User, bearer_token, is_identifier
 
 
 class Noop:
@@ -22,6 +22,10 @@ class NoopWithToken:
 
 def _user_id(args: Lookup) -> str:
     user_id = args.get("user_id")
+    if user_id is None:
+        return DEFAULT_ID
     if user_id == "":
         raise errors.Plain(400, "user_id cannot be empty")
-    return DEFAULT_ID if user_id is None else user_id
+    if not is_identifier(user_id):
+        raise errors.Plain(400, "user_id must be at most 256 characters, none of them a control character")
+    return user_id
