@@ -1,7 +1,8 @@
 """Checks an archive while it passes by: gzip and tar sound to the end, only records inside, each under a proper name.
 
 It is fed pieces of any size, keeps no more than one header and one window of what it inflates, and writes nothing.
-The tar format is POSIX.1-2017 pax (ustar with extended headers) and GNU tar's long names.
+The tar format is POSIX.1-2017 pax (ustar with extended headers) and GNU tar's long names; a record's name is that of
+the spool, version 1.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import zlib
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
-MEMBER = re.compile(r"(transcripts|feedback)/([0-9A-Za-z][0-9A-Za-z._+-]{0,194}\.json)")
+MEMBER = re.compile(
+    r"(transcripts|feedback)/([0-9]{8}T[0-9]{6}\.[0-9]{6}Z_[A-Za-z0-9][A-Za-z0-9-]{0,63}_[0-9a-f]{8}\.json)", re.ASCII
+)
 
 _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
@@ -46,7 +49,7 @@ class Checker:
                     self._inflater = isal_zlib.decompressobj(wbits=_GZIP)
                 self._walk(self._inflater.decompress(piece, _WINDOW))
                 piece = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
-        except IsalError as error:
+        except IsalError as error:  # type: ignore[misc]  # isal's stub declares an instance, not a class
             raise Malformed(f"it is not sound gzip: {error}") from None
 
     def finish(self) -> int:
