@@ -6,6 +6,7 @@ the model that is asked for; `tokens-N-SECONDS` and `status-NNN` take their numb
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import zlib
@@ -67,7 +68,9 @@ def chunk(data: bytes) -> bytes:
 def completion(text: str, **more: object) -> bytes:
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    return json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": USAGE, **more}).encode()
+    return json.dumps(
+        {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": USAGE, **more}
+    ).encode()
 
 
 def event(delta: Mapping[str, object] | None, finish: str | None = None, **more: object) -> bytes:
@@ -178,7 +181,7 @@ def endless_headers(request: Request) -> Script:
 def bytewise(request: Request) -> Script:
     """Multi-byte characters, every byte a chunk of its own."""
     yield STREAM_HEAD
-    data = token("žluťoučký 🐎") .replace(b"\\u017e", "ž".encode()).replace(b"\\ud83d\\udc0e", "🐎".encode())
+    data = token("žluťoučký 🐎").replace(b"\\u017e", "ž".encode()).replace(b"\\ud83d\\udc0e", "🐎".encode())
     for byte in data + STOP + DONE:
         yield chunk(bytes([byte]))
     yield LAST_CHUNK
@@ -204,9 +207,14 @@ def packed(request: Request, encoding: str, pack: Callable[[bytes], bytes]) -> S
         yield whole(pack(completion("Hello from fake")), 200, f"Content-Encoding: {encoding}")
 
 
+@functools.cache
+def bomb() -> bytes:
+    return gzip.compress(b" " * 50_000_000, 1)
+
+
 HELLO = [token(text) for text in TOKENS]
 ODD_LINES = (
-    b"\xef\xbb\xbf: hello\r\n\r\nevent: message\r\nid: 1\r\nretry: 10\r\ndata: {\"choices\":\r\n"
+    b'\xef\xbb\xbf: hello\r\n\r\nevent: message\r\nid: 1\r\nretry: 10\r\ndata: {"choices":\r\n'
     b'data: [{"delta": {"content": "Hello"}}]}\r\n\r\ndata:{"choices": [{"delta": {"content": " from"}}]}\r\r: x\n'
     b'data: {"choices": [{"delta": {"content": " fake"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
 )
@@ -229,7 +237,7 @@ BEHAVIOURS: dict[str, Callable[[Request], Script]] = {
     "bytewise": bytewise,
     "gzip": lambda request: packed(request, "gzip", gzip.compress),
     "deflate": lambda request: packed(request, "deflate", zlib.compress),
-    "bomb": lambda request: iter([whole(gzip.compress(b" " * 50_000_000), 200, "Content-Encoding: gzip")]),
+    "bomb": lambda request: iter([whole(bomb(), 200, "Content-Encoding: gzip")]),
     "brotli": lambda request: iter([whole(b"\x0b\x02", 200, "Content-Encoding: br")]),
     "bad-gzip": lambda request: iter([whole(b"not gzip at all", 200, "Content-Encoding: gzip")]),
     "silent": lambda request: iter([HANG]),
@@ -274,6 +282,7 @@ BEHAVIOURS: dict[str, Callable[[Request], Script]] = {
     "continue": lambda request: iter([b"HTTP/1.1 103 Early Hints\r\n\r\n", *ok(request)]),
     "resource-exhausted": lambda request: iter([error("8 RESOURCE_EXHAUSTED: resource_exhausted", 500)]),
     "context-length": lambda request: iter([error(TOO_LONG, 400, code="context_length_exceeded")]),
+    "no-model": lambda request: iter([error("The model `x` does not exist", 404, code="model_not_found")]),
     "plain-text-error": lambda request: iter([whole(b"upstream sk-secret went away", 502, content_type="text/plain")]),
 }
 

@@ -1,0 +1,115 @@
+"""The JSON of the OpenAI chat-completions API (https://platform.openai.com/docs/api-reference/chat). Pure.
+
+Reads what servers really send: token counts that are missing or odd, deltas without content, calls of tools (ignored).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lightspeed_stack.providers.base import Answer, Message
+
+
+class Nonsense(Exception):
+    """The answer has not the shape that the API says; the text says where and quotes nothing."""
+
+
+class Reported(Exception):
+    """The provider says in its answer that it failed; `text` is all that it says about it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("the provider reports an error")
+        self.text = text
+
+
+class Delta(NamedTuple):
+    text: str
+    finished: bool
+    usage: tuple[int, int] | None
+
+
+def question(messages: Sequence[Message], model: str, *, stream: bool = False, usage: bool = False) -> bytes:
+    body: dict[str, object] = {
+        "model": model,
+        "messages": [_message(message) for message in messages],
+        "stream": stream,
+    }
+    if usage:
+        body["stream_options"] = {"include_usage": True}
+    return json.dumps(body).encode()
+
+
+def _message(message: Message) -> dict[str, object]:
+    content = message.content if isinstance(message.content, str) else [dict(part) for part in message.content]
+    return {"role": message.role, "content": content}
+
+
+def answer(body: bytes | str) -> Answer:
+    """Raises Nonsense and Reported."""
+    data = _object(body)
+    choice = _choice(data)
+    message = choice.get("message") if choice else None
+    if not isinstance(message, dict):
+        raise Nonsense("no message in the answer")
+    return Answer(_text(message), *(_usage(data) or (0, 0)))
+
+
+def delta(data: str) -> Delta:
+    """One event of a stream. Raises Nonsense and Reported."""
+    parsed = _object(data)
+    choice = _choice(parsed)
+    if not choice:
+        return Delta("", False, _usage(parsed))
+    said = choice.get("delta")
+    text = _text(said) if isinstance(said, dict) else ""
+    return Delta(text, choice.get("finish_reason") is not None, _usage(parsed))
+
+
+def models(body: bytes) -> tuple[str, ...]:
+    """The identifiers of `GET /models`. Raises Nonsense and Reported."""
+    entries = _object(body).get("data")
+    if not isinstance(entries, list):
+        raise Nonsense("no list of models")
+    return tuple(str(entry["id"]) for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str))
+
+
+def _object(body: bytes | str) -> dict[str, Any]:
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Nonsense("the answer is not JSON") from None
+    if not isinstance(data, dict):
+        raise Nonsense("the answer is not a JSON object")
+    if data.get("error"):
+        raise Reported(json.dumps(data["error"]))
+    return data
+
+
+def _choice(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    choices = data.get("choices")
+    if not isinstance(choices, list):
+        raise Nonsense("no choices in the answer")
+    if choices and not isinstance(choices[0], dict):
+        raise Nonsense("a choice is not a JSON object")
+    return choices[0] if choices else None
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    if content is None:
+        return ""
+    if not isinstance(content, str):
+        raise Nonsense("the content is not text")
+    return content
+
+
+def _usage(data: Mapping[str, Any]) -> tuple[int, int] | None:
+    usage = data.get("usage")
+    return (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens")) if isinstance(usage, dict) else None
+
+
+def _count(usage: Mapping[str, Any], key: str) -> int:
+    value = usage.get(key)
+    return value if isinstance(value, int) and value >= 0 else 0

@@ -1,0 +1,87 @@
+"""A provider that is any server with the OpenAI chat-completions API: OpenAI, vLLM, Ollama, Llama Stack, llama.cpp, Azure.
+
+Keeps its connections, and the list of models for a minute; nothing of what was asked.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from lightspeed_stack import config
+from lightspeed_stack.providers import completions
+from lightspeed_stack.providers.api import Api
+from lightspeed_stack.providers.base import Answer, Message, Model
+from lightspeed_stack.providers.exchange import Exchange, Limits
+from lightspeed_stack.providers.failures import FAILURES, Refused, translate
+from lightspeed_stack.providers.telling import Telling
+
+MODELS_SECONDS = 60.0
+_LIST_BYTES = 4 * 1024 * 1024
+
+
+class OpenAI:
+    def __init__(self, settings: config.Provider) -> None:
+        self.name = settings.name
+        self._window = settings.context_window
+        self._configured = settings.models
+        self._api = Api(settings)
+        self._quick = Limits(settings.connect_timeout_seconds, settings.connect_timeout_seconds, _LIST_BYTES)
+        self._listed: tuple[Model, ...] = ()
+        self._listed_until = 0.0
+        self._listing = threading.Lock()
+
+    def models(self) -> Sequence[Model]:
+        """Those configured, else those that the server tells; an old list serves while the server can't be asked."""
+        if self._configured:
+            return self._named(self._configured)
+        if time.monotonic() < self._listed_until:
+            return self._listed
+        with self._listing:
+            if time.monotonic() >= self._listed_until:
+                self._list()
+            return self._listed
+
+    def ask(self, messages: Sequence[Message], model: str) -> Answer:
+        try:
+            exchange = self._api.ask(completions.question(messages, model))
+            return completions.answer(_whole(exchange))
+        except FAILURES as failure:
+            raise translate(failure, self.name, model) from None
+
+    def stream(self, messages: Sequence[Message], model: str, client: int | None = None) -> Telling:
+        return Telling(self._api, self.name, messages, model, client)
+
+    def health(self) -> str | None:
+        """Whether it can be reached and takes our key; a server without a list of models is none the worse."""
+        try:
+            _whole(self._api.look("models", self._quick))
+        except Refused as refusal:
+            if refusal.status in (401, 403):
+                return "It does not accept the API key"
+            return f"It answers with status {refusal.status}" if refusal.status >= 500 else None
+        except FAILURES as failure:
+            return f"Connection error: {failure or 'no answer in time'}"
+        return None
+
+    def _list(self) -> None:
+        try:
+            names = completions.models(_whole(self._api.look("models", self._quick)))
+        except FAILURES as failure:
+            error = translate(failure, self.name, "(the list of models)")
+            if not self._listed:
+                raise error from None
+        else:
+            self._listed = self._named(names)
+        self._listed_until = time.monotonic() + MODELS_SECONDS
+
+    def _named(self, names: Sequence[str]) -> tuple[Model, ...]:
+        return tuple(Model(self.name, name, self._window) for name in names)
+
+
+def _whole(exchange: Exchange) -> bytes:
+    body = b"".join(exchange)
+    if exchange.status != 200:
+        raise Refused(exchange.status, body.decode(errors="replace"), exchange.header("retry-after"))
+    return body

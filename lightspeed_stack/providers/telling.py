@@ -1,0 +1,158 @@
+"""An answer of a chat-completions server as it is told: bytes in, tokens out, until the server says that it is done.
+
+A server that does not know `stream_options` is asked again without; one that answers in one piece is taken at its
+word. Calls of tools are passed over. No thread, no queue: the caller's own waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import chain
+
+from lightspeed_stack.providers import completions, sse
+from lightspeed_stack.providers.api import Api
+from lightspeed_stack.providers.base import Chunk, Message
+from lightspeed_stack.providers.completions import Nonsense, Reported
+from lightspeed_stack.providers.exchange import Broken, Exchange
+from lightspeed_stack.providers.failures import FAILURES, Refused, translate
+from lightspeed_stack.providers.wait import Aborted, TimedOut
+
+_DONE = "[DONE]"
+_LONGEST_COMPLAINT = 65536
+_JSON = "application/json"
+
+Tokens = Generator[Sequence[str], None, None]
+
+
+class Telling:
+    def __init__(self, api: Api, provider: str, messages: Sequence[Message], model: str, client: int | None) -> None:
+        self.usage = (0, 0)
+        self.chunks: tuple[Chunk, ...] = ()
+        self._api = api
+        self._provider = provider
+        self._messages = messages
+        self._model = model
+        self._client = client
+        self._closed = False
+        self._exchange: Exchange | None = None
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        try:
+            yield from self._tell_somehow()
+        except Aborted:
+            return
+        except FAILURES as failure:
+            raise translate(failure, self._provider, self._model) from None
+
+    def _tell_somehow(self) -> Tokens:
+        if self._api.tells_usage:
+            try:
+                yield from self._tell(usage=True)
+                return
+            except Refused as refusal:
+                if not refusal.is_about_the_request:
+                    raise
+        yield from self._tell(usage=False)
+        self._api.tells_usage = False
+
+    def close(self) -> None:
+        self._closed = True
+        if self._exchange is not None:
+            self._exchange.abort()
+
+    def _tell(self, usage: bool) -> Tokens:
+        question = completions.question(self._messages, self._model, stream=True, usage=usage)
+        exchange = self._exchange = self._api.ask(question, self._client)
+        if self._closed:
+            return
+        with closing(iter(exchange)) as pieces:
+            first = b""
+            while not first and (piece := next(pieces, None)) is not None:
+                first = piece
+                if not first:
+                    yield ()
+            if exchange.status != 200:
+                raise Refused(exchange.status, _complaint(first, pieces), exchange.header("retry-after"))
+            if exchange.header("content-type").startswith(_JSON):
+                yield self._in_one_piece(b"".join((first, *pieces)))
+            else:
+                yield from self._in_pieces(exchange, chain((first,), pieces))
+
+    def _in_one_piece(self, body: bytes) -> Sequence[str]:
+        answer = completions.answer(body)
+        self.usage = answer.input_tokens, answer.output_tokens
+        return (answer.text,)
+
+    def _in_pieces(self, exchange: Exchange, pieces: Iterable[bytes]) -> Tokens:
+        reader = _Reader()
+        try:
+            for piece in pieces:
+                yield reader.read(piece) if piece else ()
+                self.usage = reader.usage
+                if reader.failure is not None:
+                    raise reader.failure
+                if reader.done:
+                    exchange.hurry()
+            yield reader.end()
+            reader.judge(told_to_end=not exchange.ends_by_closing)
+        except (TimedOut, Broken):
+            if not reader.finished:
+                raise
+
+
+class _Reader:
+    """Events of one stream: what they say, and whether the stream has come to its end."""
+
+    def __init__(self) -> None:
+        self.usage = (0, 0)
+        self.done = False
+        self.finished = False
+        self.failure: Nonsense | Reported | None = None
+        self._events = 0
+        self._parser = sse.Parser()
+
+    def read(self, piece: bytes) -> Sequence[str]:
+        """The tokens before the first event that is a failure, which is kept in `failure`."""
+        return self._tokens(self._parser.feed(piece))
+
+    def end(self) -> Sequence[str]:
+        return self._tokens(self._parser.end())
+
+    def judge(self, told_to_end: bool) -> None:
+        """A stream that neither says that it is done nor is framed may have broken off anywhere."""
+        if self.failure is not None:
+            raise self.failure
+        if not self.finished and not self._events:
+            raise Nonsense("the stream has no events")
+        if not self.finished and not told_to_end:
+            raise Broken("the stream broke off")
+
+    def _tokens(self, events: Iterable[sse.Event]) -> Sequence[str]:
+        tokens: list[str] = []
+        for event in events:
+            if self.done or self.failure is not None:
+                break
+            if event.data == _DONE:
+                self.done = self.finished = True
+                break
+            try:
+                text, finished, usage = completions.delta(event.data)
+            except (Nonsense, Reported) as failure:
+                self.failure = failure
+                break
+            self._events += 1
+            self.finished = self.finished or finished
+            self.usage = usage or self.usage
+            if text:
+                tokens.append(text)
+        return tokens
+
+
+def _complaint(first: bytes, pieces: Iterable[bytes]) -> str:
+    text = bytearray(first)
+    for piece in pieces:
+        text += piece
+        if len(text) > _LONGEST_COMPLAINT:
+            break
+    return text.decode(errors="replace")
