@@ -134,3 +134,30 @@ class Stack(Process):
         super().__enter__()
         self.url = self.wait_for(r"ready: Serving at (https?://[^, ]+)").group(1)
         return self
+
+
+class Ingress(Process):
+    """The reference ingress on a free port, storing under `folder`."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.store = folder / "ingress"
+        command = [sys.executable, "-m", "lightspeed_collector", "ingress", "--port", "0", "--store", str(self.store)]
+        super().__init__([*command, *options])
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        base = self.wait_for(r"ready: Serving at (https?://[^, ]+)").group(1)
+        self.url = f"{base}/api/ingress/v1/upload"
+        return self
+
+
+def collector(config: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """`lightspeed-collector --config CONFIG ARGUMENTS`, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "lightspeed_collector", "--config", str(config), *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
