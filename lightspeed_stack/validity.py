@@ -7,6 +7,7 @@ a broken filter must not silence the assistant. `on_failure` gets to know.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -54,20 +55,21 @@ def check(
 
 
 def _mentions(question: str, keywords: Sequence[str]) -> bool:
-    said = f" {' '.join(_words(question))} "
+    said = [_forms(word) for word in _words(question)]
     plain = _plain(question)
     return any(_occurs(keyword, said, plain) for keyword in keywords)
 
 
-def _occurs(keyword: str, said: str, plain: str) -> bool:
+def _occurs(keyword: str, said: Sequence[frozenset[str]], plain: str) -> bool:
     if _UNSPACED.search(keyword):
         return _plain(keyword) in plain
-    words = _words(keyword)
-    return bool(words) and f" {' '.join(words)} " in said
+    phrase = [_forms(word) for word in _words(keyword)]
+    starts = range(len(said) - len(phrase) + 1) if phrase else ()
+    return any(all(said[at + number] & forms for number, forms in enumerate(phrase)) for at in starts)
 
 
 def _words(text: str) -> list[str]:
-    return [_singular(word) for word in _WORD.findall(_plain(text))]
+    return _WORD.findall(_plain(text))
 
 
 def _plain(text: str) -> str:
@@ -76,15 +78,17 @@ def _plain(text: str) -> str:
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
-def _singular(word: str) -> str:
-    """English plurals only, and only so far that both sides of a comparison end up the same."""
+@functools.lru_cache(4096)
+def _forms(word: str) -> frozenset[str]:
+    """The word and what it could be the plural of, in English."""
+    forms = {word}
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        forms.add(word[:-1])
     if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "zes")):
-        return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
+        forms.add(word[:-3] + "y")
+    if len(word) > 4 and word.endswith(("ches", "shes", "ses", "xes", "zes")):
+        forms.add(word[:-2])
+    return frozenset(forms)
 
 
 def _judged(question: str, topic: str, ask: Ask, previous: str | None) -> bool | None:

@@ -55,7 +55,7 @@ def _authenticator(authentication: Authentication) -> Authenticator:
 
             return ApiKeys(authentication.api_key_config)
         case "jwk-token" if authentication.jwk_config:
-            from lightspeed_stack.auth.jwk_token import JwkTokens  # here: it loads cryptography and requests
+            from lightspeed_stack.auth.jwk import JwkTokens  # here: it loads cryptography and requests
 
             return JwkTokens(authentication.jwk_config)
         case "rh-identity" if authentication.rh_identity_config:

@@ -13,7 +13,7 @@ import jwt
 
 from lightspeed_stack import errors
 from lightspeed_stack.auth.base import Lookup, User, bearer_token, is_identifier
-from lightspeed_stack.auth.key_server import KeyServer, Unavailable
+from lightspeed_stack.auth.jwks import KeyServer, Unavailable
 from lightspeed_stack.auth.roles import Rules
 
 if TYPE_CHECKING:
