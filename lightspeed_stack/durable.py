@@ -7,6 +7,7 @@ mixed with its successor. Errors are the system's own (OSError).
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -55,6 +56,17 @@ class Directory:
         except BaseException:
             self.remove(name)
             raise
+
+    def replace(self, name: str, data: bytes, mode: int) -> None:
+        """Put a file in the place of the one of that name, if there is one; durable on return."""
+        draft = f".{name}.{secrets.token_hex(4)}"
+        self.write(draft, data, mode)
+        try:
+            self.rename(draft, name)
+        except BaseException:
+            self.remove(draft)
+            raise
+        self.sync()
 
     def rename(self, old: str, new: str) -> None:
         os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
