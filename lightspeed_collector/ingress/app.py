@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import dataclass
+from pathlib import Path
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from lightspeed_collector.ingress import contract
 from lightspeed_collector.ingress.bearer import Bearer
+from lightspeed_collector.ingress.contract import Rules
 from lightspeed_collector.ingress.depot import Depot
 from lightspeed_collector.ingress.notifications import Notifications
-from lightspeed_collector.ingress.settings import Settings
 from lightspeed_collector.ingress.store import StoreError, open_store
 from lightspeed_collector.ingress.upload import Refused, Uploads
 from lightspeed_stack.daemon.credentials import CredentialError
@@ -27,6 +29,17 @@ _PIECE = 1 << 18
 _TEXTS = {404: "404 page not found\n", 400: contract.NO_FILE}
 
 
+@dataclass(frozen=True)
+class Settings:
+    """`store` is a directory or s3://BUCKET/PREFIX; `state` a directory, on the file system of the store if that is one."""
+
+    store: str
+    state: Path
+    notify: Path
+    token_file: Path | None
+    rules: Rules
+
+
 def create_app(settings: Settings) -> Flask:
     """Also finishes what a crash of an earlier process left half done. Raises `StoreError`."""
     depot = open_depot(settings)
@@ -34,8 +47,8 @@ def create_app(settings: Settings) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    _add_routes(app, Uploads(settings, Bearer(settings.token_file, os.environ), depot))
-    _add_rims(app, settings.max_size)
+    _add_routes(app, Uploads(settings.rules, Bearer(settings.token_file, os.environ), depot))
+    _add_rims(app, settings.rules.max_size)
     return app
 
 

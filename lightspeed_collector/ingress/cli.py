@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lightspeed_stack.daemon import exits
 
 if TYPE_CHECKING:
-    from lightspeed_collector.ingress.settings import Settings
+    from lightspeed_collector.ingress.app import Settings
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    from lightspeed_collector.ingress.settings import Settings
+    from lightspeed_collector.ingress.app import Settings
+    from lightspeed_collector.ingress.contract import Rules
 
     state = args.state or Path(_STATE if args.store.startswith("s3://") else args.store)
     return Settings(
@@ -123,9 +124,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         state=state,
         notify=args.notify or state / "notifications.jsonl",
         token_file=args.token_file,
-        max_size=args.max_size,
-        services=args.services,
-        require_identity=args.require_identity,
+        rules=Rules(args.max_size, args.services, args.require_identity),
     )
 
 

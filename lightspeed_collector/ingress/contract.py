@@ -39,6 +39,25 @@ def classify(content_type: str) -> Kind | None:
     return Kind(match[1], match[2]) if match else None
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What this ingress takes. `services` empty means that every one is known."""
+
+    max_size: int
+    services: frozenset[str]
+    require_identity: bool
+
+    def kind(self, content_type: str) -> Kind | None:
+        """What a payload of this type is, None when it is not taken."""
+        kind = classify(content_type)
+        return kind if kind and (not self.services or kind.service in self.services) else None
+
+    def size_fault(self, size: int) -> str | None:
+        if size <= self.max_size:
+            return None
+        return f"File exceeds maximum file size ({self.max_size}) for upload: {size}"
+
+
 def request_id(sent: str | None) -> str:
     """The client's id when it is printable and of a sane length, else a new one."""
     return sent if sent and _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
@@ -52,10 +71,6 @@ def is_body_test(content_type: str, body: bytes) -> bool:
     if content_type == "application/json":
         return bool(_JSON_TEST.search(body))
     return parse_qs(body.decode("latin-1")).get("test", [""])[0] == "test"
-
-
-def too_large(size: int, limit: int) -> str:
-    return f"File exceeds maximum file size ({limit}) for upload: {size}"
 
 
 def metadata(raw: bytes | None) -> Mapping[str, Any] | None:

@@ -14,14 +14,13 @@ from flask import Request, Response, jsonify
 
 from lightspeed_collector.ingress import contract, identity, notice
 from lightspeed_collector.ingress.bearer import Bearer
-from lightspeed_collector.ingress.contract import Claim, Kind
+from lightspeed_collector.ingress.contract import Claim, Kind, Rules
 from lightspeed_collector.ingress.depot import Depot, Kept
 from lightspeed_collector.ingress.draft import Draft
 from lightspeed_collector.ingress.form import Broken, Form
 from lightspeed_collector.ingress.identity import Identity
 from lightspeed_collector.ingress.notice import Arrival
 from lightspeed_collector.ingress.payload import Malformed
-from lightspeed_collector.ingress.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +38,8 @@ class Refused(Exception):
 
 
 class Uploads:
-    def __init__(self, settings: Settings, bearer: Bearer, depot: Depot) -> None:
-        self._settings = settings
+    def __init__(self, rules: Rules, bearer: Bearer, depot: Depot) -> None:
+        self._rules = rules
         self._bearer = bearer
         self._depot = depot
 
@@ -62,7 +61,7 @@ class Uploads:
 
     def identify(self, request: Request) -> Identity:
         try:
-            return identity.read(request.headers.get(identity.HEADER), required=self._settings.require_identity)
+            return identity.read(request.headers.get(identity.HEADER), required=self._rules.require_identity)
         except identity.IdentityError as error:
             raise Refused(400, f"{error}\n", {"X-Content-Type-Options": "nosniff"}) from None
 
@@ -88,21 +87,17 @@ class Uploads:
 
     def _open_draft(self, content_type: str, drafts: ExitStack) -> Draft | None:
         """None for a payload that will be refused: it never reaches the disk."""
-        if self._known(content_type) is None:
+        if self._rules.kind(content_type) is None:
             return None
-        return drafts.enter_context(self._depot.draft(self._settings.max_size))
-
-    def _known(self, content_type: str | None) -> Kind | None:
-        kind = contract.classify(content_type or "")
-        known = self._settings.services
-        return kind if kind and (not known or kind.service in known) else None
+        return drafts.enter_context(self._depot.draft(self._rules.max_size))
 
     def _judge(self, form: Form) -> tuple[Kind, Draft]:
-        kind, draft = self._known(form.content_type), form.draft
+        kind, draft = self._rules.kind(form.content_type or ""), form.draft
         if kind is None or draft is None:
             raise Refused(415)
-        if draft.is_too_large:
-            raise Refused(413, contract.too_large(draft.size, self._settings.max_size))
+        too_large = self._rules.size_fault(draft.size)
+        if too_large:
+            raise Refused(413, too_large)
         return kind, draft
 
 

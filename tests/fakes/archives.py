@@ -1,7 +1,8 @@
-"""Archives as the collector makes them, and as it never would."""
+"""Archives as the collector makes them and as it never would, and uploads of them."""
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -33,6 +34,11 @@ def archive(members: Mapping[str, bytes], form: int = tarfile.USTAR_FORMAT) -> b
     return gzip.compress(packed.getvalue(), mtime=0)
 
 
+def batch() -> tuple[str, bytes]:
+    """A new batch id and an archive of two records."""
+    return str(uuid.uuid4()), archive({member(): b"{}", member("feedback"): b"{}"})
+
+
 def special(kind: bytes, name: str | None = None, target: str = "") -> bytes:
     """An archive with one member of a kind (tarfile.SYMTYPE, ...) that is no record."""
     packed = io.BytesIO()
@@ -47,6 +53,11 @@ def special(kind: bytes, name: str | None = None, target: str = "") -> bytes:
 def metadata(body: bytes, batch_id: str, records: int, /, **others: str) -> str:
     custom = {"batch_id": batch_id, "records": str(records), "sha256": hashlib.sha256(body).hexdigest(), **others}
     return json.dumps({"custom_metadata": custom})
+
+
+def identity(**fields: object) -> dict[str, str]:
+    """The header that a gateway adds."""
+    return {"x-rh-identity": base64.b64encode(json.dumps({"identity": fields}).encode()).decode()}
 
 
 def upload(
@@ -67,3 +78,7 @@ def send(url: str, parts: Any, headers: Mapping[str, str] | None = None) -> requ
     with requests.Session() as session:
         session.trust_env = False
         return session.post(url, files=parts, headers=headers, timeout=30, allow_redirects=False)
+
+
+def raw(url: str, body: bytes, content_type: str) -> requests.Response:
+    return requests.post(url, data=body, headers={"Content-Type": content_type}, timeout=30)

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 from tests.fakes.daemon import Process
 
+LIMIT = 100_000
+REQUEST_ID = "x-rh-insights-request-id"
 RUN = """
 import argparse, sys
 from lightspeed_collector.ingress import cli
