@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 CONFIG ?= etc/demo/lightspeed-stack.yaml
 STAMP := $(VENV)/.installed
 
-.PHONY: help run run-data-collector dev check lint format type test test-crash test-systemd soak bench units clean
+.PHONY: reference help run run-data-collector dev check lint format type test test-crash test-systemd soak bench units clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-zA-Z-]*:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test: $(STAMP) ## the fast suite (under 3 minutes), all that runs as any user
 
 test-crash: $(STAMP) ## kill a collector run at each of its state-changing system calls
 	LIGHTSPEED_CRASH_STRIDE=1 $(BIN)/python -m pytest tests/crash
+
+reference: $(STAMP) ## write what follows from the configuration schemas
+	$(BIN)/python docs/reference.py
 
 clean: ## remove what the targets above made, and ./var
 	rm -rf $(VENV) var build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from lightspeed_stack import rules
 from lightspeed_stack.daemon.config import ConfigError, Document
@@ -63,6 +64,8 @@ class UserDataCollection:
     transcripts_storage: Path | None
     user_id_hashing: str
     min_free_bytes: int
+    sent_to: str | None
+    """The host that the collector sends records to, so that users can be told; null when it sends nothing."""
 
 
 @dataclass(frozen=True)
@@ -250,6 +253,7 @@ def read(document: Document) -> Config:
     if faults:
         raise ConfigError(*faults)
     data["inference"]["providers"] = _providers(data)
+    data["user_data_collection"]["sent_to"] = _destination(data["user_data_collection"]["data_collector"] or {})
     return build(Config, data)
 
 
@@ -258,6 +262,12 @@ def schema() -> dict[str, Any]:
     text = (resources.files("lightspeed_stack") / "config.schema.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
+
+
+def _destination(collector: Mapping[str, Any]) -> str | None:
+    """Where the collector sends to, as far as its part says; the collector itself checks that part."""
+    url = collector.get("ingress_server_url")
+    return urlsplit(str(url)).hostname if collector.get("enabled") is True and url else None
 
 
 def _providers(data: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,0 +1,30 @@
+"""What the page tells people about recording: plain sentences that follow from the configuration. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lightspeed_stack.config import UserDataCollection
+
+
+def sentences(collection: UserDataCollection, feedback_enabled: bool) -> Iterator[str]:
+    """One after the other; `feedback_enabled` is the switch as it stands now."""
+    if collection.transcripts_enabled:
+        yield "Your questions and the answers are recorded on this host."
+    else:
+        yield "Your questions and the answers are not recorded."
+    if feedback_enabled:
+        yield "Feedback that you give is recorded together with the question and the answer."
+    else:
+        yield "Feedback is switched off."
+    if collection.transcripts_enabled or feedback_enabled:
+        yield _destination(collection.sent_to)
+        yield _names(collection.user_id_hashing)
+
+
+def _destination(host: str | None) -> str:
+    return f"Records are sent to {host}." if host else "Records do not leave this host."
+
+
+def _names(hashing: str) -> str:
+    return "They bear your user id." if hashing == "none" else "They bear a pseudonym instead of your name."

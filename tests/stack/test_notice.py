@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from lightspeed_stack import notice
+from lightspeed_stack.config import UserDataCollection
+
+
+def collection(transcripts: bool = True, sent_to: str | None = None, hashing: str = "hmac") -> UserDataCollection:
+    return UserDataCollection(True, Path("/f"), transcripts, Path("/t"), hashing, 0, sent_to)
+
+
+def test_says_what_is_recorded_and_that_it_stays() -> None:
+    text = " ".join(notice.sentences(collection(), feedback_enabled=True))
+    assert "answers are recorded on this host" in text
+    assert "Feedback that you give is recorded" in text
+    assert "do not leave this host" in text
+    assert "pseudonym" in text
+
+
+def test_says_where_records_go() -> None:
+    assert "Records are sent to console.example." in list(notice.sentences(collection(sent_to="console.example"), True))
+
+
+def test_says_when_the_user_id_is_readable() -> None:
+    assert "They bear your user id." in list(notice.sentences(collection(hashing="none"), True))
+
+
+@pytest.mark.parametrize("sent_to", [None, "console.example"])
+def test_says_nothing_of_records_when_there_are_none(sent_to: str | None) -> None:
+    assert list(notice.sentences(collection(transcripts=False, sent_to=sent_to), feedback_enabled=False)) == [
+        "Your questions and the answers are not recorded.",
+        "Feedback is switched off.",
+    ]
