@@ -7,6 +7,7 @@ Replacements are counted under the filter's name; a text is never logged, nor sh
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -23,8 +24,11 @@ from lightspeed_stack.daemon.config import ConfigError, Fault
 if TYPE_CHECKING:
     from lightspeed_stack.config import Redaction
 
-ROUNDS = 3
+ROUNDS = 8
 MAX_SECONDS = 2.0
+BYTES_A_SECOND = 500_000  # far slower than any sane pattern
+
+log = logging.getLogger(__name__)
 
 OnMatch = Callable[[str, int], None]
 Template = tuple[bytes | int, ...]
@@ -56,6 +60,7 @@ class Filter:
             count += new != data[start:stop]
             end = stop
             if thread_time() > deadline:
+                log.warning("redaction filter %s took too long, dropped the rest of a text", self.name)
                 return b"".join(pieces), count
         return b"".join((*pieces, data[end:])), count
 
@@ -94,7 +99,7 @@ class Redactor:
         return self._any is None or self._any.search(data) is not None
 
     def _redacted(self, data: bytes, counts: Counter[str]) -> bytes:
-        deadline = thread_time() + MAX_SECONDS
+        deadline = thread_time() + MAX_SECONDS + len(data) / BYTES_A_SECOND
         for _ in range(ROUNDS):
             before = data
             for each in self._filters:

@@ -24,18 +24,18 @@ class Ready(NamedTuple):
 
 _KEYS = (
     r"sk-(?:ant|proj|svcacct|admin|or|None)-[A-Za-z0-9_-]{16,}|sk-[A-Za-z0-9]{20,}",  # OpenAI, Anthropic, OpenRouter
-    r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}",  # AWS
-    r"AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}",  # Google
+    r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16,}",  # AWS
+    r"AIza[A-Za-z0-9_-]{35,}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}",  # Google
     r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}",  # GitHub
     r"gl[a-z]{2,6}-[A-Za-z0-9_.-]{20,}",  # GitLab
     r"xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}",  # Slack
     r"[rsp]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/=]{16,}",  # Stripe
     r"hf_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{40,}|r8_[A-Za-z0-9]{30,}",  # Hugging Face, Groq, ...
-    r"[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}",  # Microsoft Entra client secrets
+    r"[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,}",  # Microsoft Entra client secrets
     r"(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,}={0,2}",  # Azure connection strings
-    r"sha256~[A-Za-z0-9_-]{40,}",  # OpenShift
-    r"npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,}|dckr_pat_[A-Za-z0-9_-]{20,}|hvs\.[A-Za-z0-9_-]{20,}",
-    r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|do[opr]_v1_[a-f0-9]{64}|dapi[a-f0-9]{32}|glsa_[A-Za-z0-9_]{32,}",
+    r"sha256~[A-Za-z0-9_-]{40,}|lsk_[A-Za-z0-9_-]{40,}",  # OpenShift, and our own
+    r"npm_[A-Za-z0-9]{36,}|pypi-[A-Za-z0-9_-]{50,}|dckr_pat_[A-Za-z0-9_-]{20,}|hvs\.[A-Za-z0-9_-]{20,}",
+    r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|do[opr]_v1_[a-f0-9]{64,}|dapi[a-f0-9]{32,}|glsa_[A-Za-z0-9_]{32,}",
 )
 _NAMED_KEY = (
     r"(?i:(?:api|access|secret|account|private)[_-]?(?:access[_-]?)?(?:key|token)|client[_-]?secret|auth[_-]?token)"
