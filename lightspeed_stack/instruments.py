@@ -1,0 +1,126 @@
+"""Counters, gauges and histograms that add up over the daemon's workers: prometheus_client in its multiprocess mode.
+
+With a directory each process keeps its values in files of its own there and every process shows the sum; without one
+the values are the process's own. prometheus_client decides between the two by a variable of its module when a value
+is made, and reads the directory from $PROMETHEUS_MULTIPROC_DIR whenever it opens a file. Both are set here, so the
+daemon's environment and who imports what first don't matter; but a process has one directory at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Metric,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+    values,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+Mode = Literal["livemax", "livesum", "mostrecent"]
+T = TypeVar("T")
+
+
+class Family(Generic[T]):
+    """A metric by its label values; the instrument for new ones is made when they are first met."""
+
+    def __init__(self, make: Callable[[tuple[str, ...]], T]) -> None:
+        self._make = make
+        self._made: dict[tuple[str, ...], T] = {}
+
+    def at(self, *labels: str) -> T:
+        made = self._made.get(labels)
+        if made is None:
+            made = self._made[labels] = self._make(labels)
+        return made
+
+
+class Instruments:
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._value_class = _value_class(directory)
+        self._lock = threading.Lock()
+        self._registry = CollectorRegistry()
+
+    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Family[Counter]:
+        return self._family(lambda: Counter(name, text, labels, registry=self._registry), labels)
+
+    def gauge(self, name: str, text: str, labels: Sequence[str], mode: Mode) -> Family[Gauge]:
+        """`mode` says what the workers' values make together; the live ones forget a worker that has exited."""
+        return self._family(lambda: Gauge(name, text, labels, registry=self._registry, multiprocess_mode=mode), labels)
+
+    def histogram(self, name: str, text: str, labels: Sequence[str], buckets: Sequence[float]) -> Family[Histogram]:
+        return self._family(lambda: Histogram(name, text, labels, buckets=buckets, registry=self._registry), labels)
+
+    def render(self) -> tuple[bytes, str]:
+        """Everything that was measured, in Prometheus' text format, and its content type."""
+        return generate_latest(self._everything()), CONTENT_TYPE_LATEST
+
+    def _family(self, create: Callable[[], Any], labels: Sequence[str]) -> Family[Any]:
+        metric = self._chosen(create)
+        if not labels:
+            return Family(lambda _: metric)
+        return Family(lambda labelled: self._chosen(lambda: metric.labels(*labelled)))
+
+    def _chosen(self, create: Callable[[], Any]) -> Any:
+        with self._lock:
+            values.ValueClass = self._value_class
+            return create()
+
+    def _everything(self) -> CollectorRegistry:
+        shown = CollectorRegistry()
+        PlatformCollector(shown)
+        if self._directory:
+            shown.register(_Shared(self._directory))
+        else:
+            ProcessCollector(registry=shown)
+            GCCollector(shown)
+            shown.register(self._registry)
+        return shown
+
+
+class _Shared(Collector):
+    """The sum over the files of all processes, but for those that are only just being made."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def collect(self) -> Iterable[Metric]:
+        files = [str(path) for path in self._directory.glob("*.db") if path.stat().st_size]
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]  # has no types
+        return merged
+
+
+def clean(directory: Path) -> None:
+    """Forget what an earlier run of the daemon measured; to be called once, before the first worker."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in directory.glob("*.db"):
+        path.unlink()
+
+
+def worker_exited(directory: Path, pid: int) -> None:
+    """Take what was true only as long as that process lived out of the sums."""
+    for path in directory.glob(f"gauge_live*_{pid}.db"):
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _value_class(directory: Path | None) -> Any:
+    if directory is None:
+        return values.MutexValue
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+    return values.MultiProcessValue()  # type: ignore[no-untyped-call]  # has no types
