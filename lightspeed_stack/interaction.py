@@ -7,15 +7,27 @@ transcript that can't be kept is logged and counted, and never costs the user th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from lightspeed_stack import attachments, errors, pieces, prompt
+from lightspeed_stack.providers.base import Answer
 
 if TYPE_CHECKING:
     from lightspeed_stack.auth import User
+    from lightspeed_stack.config import Customization, Service
+    from lightspeed_stack.memory import Memory
+    from lightspeed_stack.metrics import Metrics
     from lightspeed_stack.parse import Query
-    from lightspeed_stack.providers.base import Answer, Chunk, Message, Model, Provider, Stream
+    from lightspeed_stack.providers import Registry
+    from lightspeed_stack.providers.base import Chunk, Message, Model, Provider, Stream
+    from lightspeed_stack.redact import Redactor
+    from lightspeed_stack.scope import Scope
+    from lightspeed_stack.transcripts import Transcripts
 
 COMPLETE = "complete"
 INTERRUPTED = "interrupted"
@@ -25,7 +37,10 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class Asked:
-    """A question that may be asked, redacted; `refusal` is the answer of one that is out of scope."""
+    """A question that may be asked, redacted; `refusal` is the answer to one that is out of scope.
+
+    `begun` is on the clock of time.perf_counter.
+    """
 
     user: User
     endpoint: str
@@ -40,26 +55,106 @@ class Asked:
     refusal: str | None
     requested_provider: str | None
     requested_model: str | None
+    topic: str | None
     started_at: datetime
+    begun: float
     recorded: bool
 
     @property
     def valid(self) -> bool:
         return self.refusal is None
 
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """Provider, model and endpoint, as metrics tell calls apart."""
+        return self.model.provider, self.model.name, self.endpoint
+
 
 class Interactions:
-    def begin(self, user: User, query: Query, now: datetime, endpoint: str = "/v1/query") -> Asked:
-        """Decide who continues what, with which model, and what it is told; raises errors.Error."""
-        raise NotImplementedError
+    def __init__(
+        self,
+        *,
+        allow: Callable[[User, str], None],
+        service: Service,
+        customization: Customization,
+        registry: Registry,
+        memory: Memory,
+        redactor: Redactor,
+        scope: Scope,
+        retrieve: Callable[[str], tuple[Chunk, ...]],
+        transcripts: Transcripts,
+        metrics: Metrics,
+    ) -> None:
+        self._allow = allow
+        self._limits = {"max_count": service.max_attachments, "max_bytes": service.max_attachment_bytes}
+        self._customization = customization
+        self._registry = registry
+        self._memory = memory
+        self._redactor = redactor
+        self._scope = scope
+        self._retrieve = retrieve
+        self._transcripts = transcripts
+        self._metrics = metrics
+
+    def begin(
+        self, user: User, query: Query, now: datetime, endpoint: str = "/v1/query", *, private: bool = False
+    ) -> Asked:
+        """Decide who continues what, with which model, and what it is told; raises errors.Error.
+
+        What is `private` is remembered as a part of its conversation but not recorded.
+        """
+        begun = time.perf_counter()
+        self._refuse_override(user, query)
+        redact = self._redactor.apply
+        system = redact(self._system_prompt(query.system_prompt))
+        files = attachments.redacted(attachments.take(query.attachments, **self._limits), redact)
+        past = self._memory.recall(user, query.conversation_id)
+        provider, model = self._registry.choose(query.provider, query.model, past.last_used)
+        question = redact(query.query)
+        refusal = self._scope.refusal(question, past.turns, provider, model)
+        chunks = self._retrieve(question) if refusal is None else ()
+        told = prompt.build(system, past.turns, chunks, question, files, model.context_window, model.identifier)
+        return Asked(
+            user=user,
+            endpoint=endpoint,
+            conversation_id=past.conversation_id or str(uuid.uuid4()),
+            provider=provider,
+            model=model,
+            messages=told.messages,
+            question=question,
+            attachments=files,
+            chunks=told.chunks,
+            truncated=told.truncated,
+            refusal=refusal,
+            requested_provider=query.provider,
+            requested_model=query.model,
+            topic=question if query.generate_topic_summary and not past.turns else None,
+            started_at=now,
+            begun=begun,
+            recorded=not private,
+        )
 
     def ask(self, asked: Asked) -> Answer:
         """The answer in one piece; a failure is counted (no need to call `finish`) and raised."""
-        raise NotImplementedError
+        if asked.refusal is not None:
+            return Answer(asked.refusal, 0, 0)
+        self._metrics.asked(*asked.labels)
+        try:
+            return asked.provider.ask(asked.messages, asked.model.name)
+        except errors.Error:
+            self._metrics.failed(*asked.labels, time.perf_counter() - asked.begun)
+            raise
 
-    def stream(self, asked: Asked) -> Stream:
-        """The answer in pieces; whatever happens then, call `finish` once. A refusal comes as a stream too."""
-        raise NotImplementedError
+    def stream(self, asked: Asked, client: int | None = None) -> Stream:
+        """The answer in pieces, a refusal too; whatever happens then, call `finish` once.
+
+        `client` is as in providers.base.Provider.stream.
+        """
+        if asked.refusal is not None:
+            return pieces.Refusal(asked.refusal)
+        self._metrics.asked(*asked.labels)
+        stream = asked.provider.stream(asked.messages, asked.model.name, client)
+        return pieces.Timed(stream, asked.begun, lambda seconds: self._first_token(asked, seconds))
 
     def finish(
         self,
@@ -70,5 +165,38 @@ class Interactions:
         output_tokens: int,
         chunks: tuple[Chunk, ...] = (),
     ) -> None:
-        """Remember the turn and keep its transcript, with what was said so far; never raises."""
-        raise NotImplementedError
+        """Remember the turn and keep its transcript, with what was said so far; never raises.
+
+        A question that failed before a word was said leaves neither.
+        """
+        self._count(asked, outcome, input_tokens, output_tokens)
+        if outcome == FAILED and not text:
+            return
+        answer = self._redactor.apply(text)
+        self._memory.remember(asked, answer, datetime.now(UTC))
+        self._transcripts.keep(asked, answer, outcome, input_tokens, output_tokens, (*asked.chunks, *chunks))
+
+    def _refuse_override(self, user: User, query: Query) -> None:
+        if query.provider:
+            self._allow(user, "model_override")
+
+    def _system_prompt(self, wanted: str | None) -> str:
+        if wanted and self._customization.disable_query_system_prompt:
+            raise errors.Unprocessable(
+                "This instance does not support customizing the system prompt (disable_query_system_prompt is set). "
+                "Please remove the system_prompt field from your request.",
+                response="System prompt customization is disabled",
+            )
+        return wanted or self._customization.system_prompt or ""
+
+    def _first_token(self, asked: Asked, seconds: float) -> None:
+        self._metrics.first_token(asked.model.provider, asked.model.name, seconds)
+
+    def _count(self, asked: Asked, outcome: str, input_tokens: int, output_tokens: int) -> None:
+        seconds = time.perf_counter() - asked.begun
+        if not asked.valid:
+            self._metrics.refused(asked.endpoint)
+        elif outcome == FAILED:
+            self._metrics.failed(*asked.labels, seconds)
+        else:
+            self._metrics.answered(*asked.labels, seconds, input_tokens, output_tokens)

@@ -1,0 +1,115 @@
+"""Whether questions can be answered and records kept, and if not, what is wrong.
+
+A report is at most `MAX_AGE_SECONDS` old, however often it is asked for, so that probes cost the providers, the
+database and the disk little. What can't be used makes the service not ready; what is short makes it degraded.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightspeed_stack.spool import Spool, SpoolError
+
+if TYPE_CHECKING:
+    from lightspeed_stack.providers.base import Provider
+
+MAX_AGE_SECONDS = 2.0
+NEARLY_FULL = 2  # times the reserve that is kept free
+
+
+@dataclass(frozen=True)
+class Report:
+    unhealthy: Mapping[str, str]
+    broken: tuple[str, ...]
+    short: tuple[str, ...]
+
+    @property
+    def ready(self) -> bool:
+        return not self.unhealthy and not self.broken
+
+    def as_json(self) -> dict[str, object]:
+        impacts = [f"Provider {name}: {message}" for name, message in self.unhealthy.items()]
+        impacts += [*self.broken, *self.short]
+        return {
+            "ready": self.ready,
+            "reason": self._reason(),
+            "overall_status": "unhealthy" if not self.ready else "degraded" if self.short else "healthy",
+            "impacts": impacts or None,
+            "providers": [
+                {"provider_id": name, "status": "Error", "message": message}
+                for name, message in self.unhealthy.items()
+            ],
+        }
+
+    def _reason(self) -> str:
+        if self.unhealthy:
+            return f"Providers not healthy: {', '.join(self.unhealthy)}"
+        if self.broken:
+            return self.broken[0]
+        return self.short[0] if self.short else "All providers are healthy"
+
+
+class Health:
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        ping_database: Callable[[], None],
+        spools: Mapping[str, Spool],
+        min_free_bytes: int,
+    ) -> None:
+        self._providers = providers
+        self._ping_database = ping_database
+        self._spools = spools
+        self._min_free_bytes = min_free_bytes
+        self._report: Report | None = None
+        self._until = 0.0
+        self._looking = threading.Lock()
+
+    def report(self) -> Report:
+        with self._looking:
+            if self._report is None or time.monotonic() >= self._until:
+                self._report = self._look()
+                self._until = time.monotonic() + MAX_AGE_SECONDS
+            return self._report
+
+    def _look(self) -> Report:
+        told = {provider.name: provider.health() for provider in self._providers}
+        unhealthy = {name: message for name, message in told.items() if message is not None}
+        broken = (*self._database(), *self._broken_spools())
+        return Report(unhealthy, broken, () if broken else self._short_of_room())
+
+    def _database(self) -> tuple[str, ...]:
+        try:
+            self._ping_database()
+        except Exception:  # noqa: BLE001 - whatever the driver raises, the database can't be used
+            return ("The database cannot be used",)
+        return ()
+
+    def _broken_spools(self) -> tuple[str, ...]:
+        return tuple(message for kind, spool in self._spools.items() for message in _broken(kind, spool))
+
+    def _short_of_room(self) -> tuple[str, ...]:
+        return tuple(
+            f"The disk for {kind} is nearly full"
+            for kind, spool in self._spools.items()
+            if _free_bytes(spool.directory) < self._min_free_bytes * NEARLY_FULL
+        )
+
+
+def _broken(kind: str, spool: Spool) -> tuple[str, ...]:
+    try:
+        spool.check()
+    except SpoolError as error:
+        return (f"The storage for {kind} is full" if error.cause == "full" else f"The storage for {kind} is not writable",)
+    return ()
+
+
+def _free_bytes(directory: Path) -> int:
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize

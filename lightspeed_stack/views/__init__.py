@@ -1,0 +1,1 @@
+"""One module an endpoint; a view reads as the story of its request. Collaborators come through its constructor."""

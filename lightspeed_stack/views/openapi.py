@@ -1,0 +1,94 @@
+"""GET /openapi.json and /docs: the API described, for programs and for people; works without the internet."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from flask import Response, send_from_directory
+from flask.views import View
+from werkzeug.exceptions import NotFound
+
+from lightspeed_stack.daemon.version import VERSION
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" type="image/png" href="docs/favicon-32x32.png">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+<link rel="stylesheet" href="docs/index.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</body>
+</html>
+"""
+START = "SwaggerUIBundle({url: 'openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null});\n"
+FILES = frozenset({"favicon-32x32.png", "swagger-ui.css", "index.css", "swagger-ui-bundle.js"})
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def described(spec: Mapping[str, Any], name: str, base_url: str | None) -> dict[str, Any]:
+    """The specification as this installation serves it."""
+    info = {
+        **spec["info"],
+        "title": f"{name} service - OpenAPI",
+        "description": f"{name} service API specification.\n\n{spec['info']['description']}",
+        "version": VERSION,
+    }
+    return {**spec, "info": info, "servers": [{"url": base_url or "."}]}
+
+
+class OpenapiView(View):
+    init_every_request = False
+    methods = ("GET",)
+
+    def __init__(self, description: Mapping[str, Any]) -> None:
+        self._text = json.dumps(description, separators=(",", ":"), ensure_ascii=False).encode()
+
+    def dispatch_request(self) -> Response:
+        return Response(self._text, content_type="application/json")
+
+
+class DocsView(View):
+    init_every_request = False
+    methods = ("GET",)
+
+    def __init__(self, title: str) -> None:
+        self._page = PAGE.format(title=html.escape(title))
+
+    def dispatch_request(self) -> Response:
+        return Response(self._page, headers=HEADERS, content_type="text/html; charset=utf-8")
+
+
+class DocsFileView(View):
+    """The parts of the page: Swagger UI's files as its package ships them, and the line that starts it."""
+
+    init_every_request = False
+    methods = ("GET",)
+
+    def dispatch_request(self, name: str) -> Response:
+        if name == "start.js":
+            return Response(START, headers=HEADERS, content_type="text/javascript; charset=utf-8")
+        if name not in FILES:
+            raise NotFound
+        with resources.as_file(resources.files("flask_swagger_ui") / "dist") as directory:
+            response = send_from_directory(directory, name, max_age=86400)
+        response.headers.update(HEADERS)
+        return response
