@@ -66,7 +66,7 @@ def build(
     if needed > window:
         raise errors.TooLarge(_too_large(model))
     room = window - min(window // 4, MAX_RESERVE) - needed
-    used = _fitting(chunks, [estimate_tokens(_document(1, chunk)) for chunk in chunks], room)
+    used = _fitting(chunks, [_cost((_ask("", (chunk,), ()),)) for chunk in chunks], room)
     last = _ask(question, used, attachments)
     room -= _cost((last,)) - _cost((bare,))
     newest_first = history[::-1]
