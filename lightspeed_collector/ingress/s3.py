@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from lightspeed_collector.ingress.draft import Draft
-from lightspeed_collector.ingress.store import StoreError
+from lightspeed_collector.ingress.store import SUFFIX, StoreError
 
 try:
     import boto3
@@ -69,14 +69,13 @@ class Bucket:
         return f"s3://{self._bucket}/{self._prefix}{name}"
 
     def names(self) -> Iterator[str]:
-        """What is kept directly under the prefix, in order."""
         with _translated(self.url("")):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix, Delimiter="/"
             )
             for page in pages:
-                for entry in page.get("Contents", ()):
-                    yield entry["Key"].removeprefix(self._prefix)
+                keys = (entry["Key"].removeprefix(self._prefix) for entry in page.get("Contents", ()))
+                yield from (name for name in keys if name.endswith(SUFFIX) and not name.startswith("."))
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from lightspeed_collector.ingress.draft import Draft
+
+SUFFIX = ".tar.gz"
 
 
 class StoreError(Exception):
@@ -29,6 +32,12 @@ class Store(Protocol):
         """The SHA-256 of what is kept under the name, in hex; None when nothing is."""
 
     def url(self, name: str) -> str: ...
+
+    def names(self) -> Iterator[str]:
+        """All that is kept, in the order of the names; for those who work with the store, never for HTTP."""
+
+    def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """What is kept under the name. Raises `StoreError`, also while it is read."""
 
 
 def open_store(place: str) -> Store:
@@ -67,6 +76,22 @@ class Directory:
             return None
         except OSError as error:
             raise StoreError(f"{self._path / name}: {error.strerror}") from error
+
+    def names(self) -> Iterator[str]:
+        try:
+            files = sorted(entry.name for entry in os.scandir(self._path) if entry.is_file(follow_symlinks=False))
+        except OSError as error:
+            raise StoreError(f"{self._path}: {error.strerror}") from error
+        yield from (name for name in files if name.endswith(SUFFIX) and not name.startswith("."))
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        try:
+            descriptor = os.open(self._path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise StoreError(f"{self._path / name}: {error.strerror}") from error
+        with os.fdopen(descriptor, "rb") as file:
+            yield file
 
     def url(self, name: str) -> str:
         return (self._path.absolute() / name).as_uri()

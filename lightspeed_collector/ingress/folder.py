@@ -1,0 +1,127 @@
+"""A folder of unpacked records, DIR/transcripts/NAME and DIR/feedback/NAME, to which only what is new is added.
+
+What was added before is remembered in DIR/.unpacked, an SQLite file, so that records may be moved away without
+coming back. A record's file is whole when it appears. The memory is committed after the files have reached the disk
+(sync(2)), so a crash makes some work anew and loses none.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import sqlite3
+import stat
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lightspeed_collector.ingress.reading import Record
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS payload (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS record (digest BLOB PRIMARY KEY) WITHOUT ROWID;
+"""
+_SETTLE_EVERY = 10_000
+
+
+class FolderError(Exception):
+    """The folder can't be written."""
+
+
+class FolderBusy(Exception):
+    """Another process is adding to the folder."""
+
+
+class Folder:
+    """Raises `FolderError` and `FolderBusy` when it is entered, and `FolderError` later on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._unsettled = 0
+
+    def __enter__(self) -> Self:
+        try:
+            for kind in ("transcripts", "feedback"):
+                (self._path / kind).mkdir(parents=True, exist_ok=True)
+            self._memory = sqlite3.connect(self._path / ".unpacked", timeout=0, isolation_level=None)
+            self._memory.executescript(_TABLES)
+            self._memory.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise (FolderBusy if "locked" in str(error) else FolderError)(f"{self._path}: {error}") from error
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise FolderError(f"{self._path}: {error}") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._settle()
+        finally:
+            self._memory.close()
+
+    def has(self, payload: str) -> bool:
+        """Whether all of the payload was added before."""
+        return self._memory.execute("SELECT 1 FROM payload WHERE name = ?", (payload,)).fetchone() is not None
+
+    def finish(self, payload: str) -> None:
+        """All of the payload has been added."""
+        self._memory.execute("INSERT INTO payload VALUES (?)", (payload,))
+        if self._unsettled >= _SETTLE_EVERY:
+            self._settle()
+            self._memory.execute("BEGIN IMMEDIATE")
+
+    def add(self, record: Record, batch_id: str) -> bool:
+        """False when this very record was added before."""
+        key = digest(record)
+        if self._memory.execute("SELECT 1 FROM record WHERE digest = ?", (key,)).fetchone():
+            return False
+        try:
+            self._write(record, key)
+        except OSError as error:
+            raise FolderError(f"{error.filename or self._path}: {error.strerror}") from error
+        self._memory.execute("INSERT INTO record VALUES (?)", (key,))
+        self._unsettled += 1
+        return True
+
+    def _write(self, record: Record, key: bytes) -> None:
+        """Under its name, or beside other content of that name as NAME.DIGEST.json."""
+        folder = self._path / record.kind
+        for name in (record.name, f"{record.name.removesuffix('.json')}.{key.hex()[:12]}.json"):
+            target = folder / name
+            if not os.path.lexists(target):
+                self._create(target, record.content)
+                return
+            if _content(target) == record.content:
+                return
+        raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder / record.name))
+
+    def _create(self, target: Path, content: bytes) -> None:
+        draft = self._path / ".draft"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.rename(draft, target)
+
+    def _settle(self) -> None:
+        if self._unsettled:
+            os.sync()
+        self._memory.execute("COMMIT")
+        self._unsettled = 0
+
+
+def digest(record: Record) -> bytes:
+    """What makes a record the same: kind, name and content."""
+    head = f"{record.kind}/{record.name}\n".encode()
+    return hashlib.blake2b(head + record.content, digest_size=16).digest()
+
+
+def _content(path: Path) -> bytes | None:
+    """None when it isn't a plain file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read() if stat.S_ISREG(os.fstat(descriptor).st_mode) else None

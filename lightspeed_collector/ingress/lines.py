@@ -1,0 +1,55 @@
+"""Records as JSON lines, each record once. It keeps 16 bytes of every record in memory to know repeats."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import IO, Self
+
+from lightspeed_collector.ingress.folder import digest
+from lightspeed_collector.ingress.reading import Record
+
+
+class NotJSON(Exception):
+    """The record can't stand in a line of JSON."""
+
+
+class Lines:
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        self._seen: set[bytes] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._out.flush()
+
+    def has(self, payload: str) -> bool:
+        return False
+
+    def finish(self, payload: str) -> None:
+        pass
+
+    def add(self, record: Record, batch_id: str) -> bool:
+        """False when this very record was added before; raises `NotJSON`."""
+        key = digest(record)
+        if key in self._seen:
+            return False
+        head = {"kind": record.kind, "name": record.name, "batch_id": batch_id}
+        self._out.write(json.dumps({**head, "record": _parse(record)}).encode() + b"\n")
+        self._seen.add(key)
+        return True
+
+
+def _parse(record: Record) -> object:
+    try:
+        return json.loads(record.content, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise NotJSON(f"{record.kind}/{record.name} is not JSON: {error}") from None
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no JSON value")

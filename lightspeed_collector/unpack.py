@@ -1,0 +1,125 @@
+"""`lightspeed-collector unpack`: the records in an ingress's store, each once, into a folder or as JSON lines.
+
+The store is only read. A payload that is unsound, or not the collector's, is reported and never stops the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightspeed_stack.daemon import exits
+
+if TYPE_CHECKING:
+    from lightspeed_collector.ingress.folder import Folder
+    from lightspeed_collector.ingress.lines import Lines
+    from lightspeed_collector.ingress.store import Store
+
+log = logging.getLogger(__name__)
+
+_DESCRIPTION = """\
+Give out the records that an ingress has taken, each once: a record that came in several batches (same name, same
+content) is given out for the first of them. Payloads come in the order of their names, records as they were packed.
+
+Without --to, JSON lines on stdout:
+  {"kind": "transcripts"|"feedback", "name": FILE NAME, "batch_id": BATCH, "record": {...}}
+
+With --to, files DIR/transcripts/NAME and DIR/feedback/NAME, byte for byte as they were collected; other content under
+a name that is taken becomes NAME.DIGEST.json. What was unpacked is remembered in DIR/.unpacked: another run adds only
+what is new, also when files have been moved away since. A run that was killed is completed by the next.
+
+Names are checked against the spool's contract, so that nothing is ever written elsewhere. What is no record is
+reported on stderr and left out.
+
+exit status: 0 done; 64 usage; 65 something in the store was no record, the rest was unpacked; 69 the bucket can't be
+used, or boto3 is missing; 73 DIR can't be written; 74 the store can't be read; 75 another run is adding to DIR."""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "unpack",
+        help="give out the records in an ingress's store",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("store", metavar="STORE", help="directory or s3://BUCKET/PREFIX")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="unpack into this folder instead of to stdout")
+
+
+@dataclass
+class Count:
+    payloads: int = 0
+    records: int = 0
+    repeats: int = 0
+    faults: int = 0
+
+    def fault(self, payload: str, text: str) -> None:
+        self.faults += 1
+        log.error("%s: %s", payload, text)
+
+
+def main(args: argparse.Namespace) -> int:
+    from lightspeed_collector.ingress.folder import Folder, FolderBusy, FolderError
+    from lightspeed_collector.ingress.lines import Lines
+    from lightspeed_collector.ingress.store import StoreError, open_store
+    from lightspeed_stack.daemon.log import setup
+
+    setup("lightspeed-unpack", getattr(args, "verbose", False))
+    count = Count()
+    try:
+        store = open_store(args.store)
+        with Folder(args.to) if args.to else Lines(sys.stdout.buffer) as sink:
+            for payload in store.names():
+                _unpack(store, payload, sink, count)
+    except StoreError as error:
+        return _fail(exits.UNAVAILABLE if args.store.startswith("s3://") else exits.IOERR, error)
+    except FolderBusy as error:
+        return _fail(exits.TEMPFAIL, error)
+    except FolderError as error:
+        return _fail(exits.CANTCREAT, error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.OK
+    except OSError as error:
+        return _fail(exits.IOERR, error)
+    log.info(
+        "%d records new from %d payloads, %d repeats, %d faults",
+        count.records,
+        count.payloads,
+        count.repeats,
+        count.faults,
+    )
+    return exits.DATAERR if count.faults else exits.OK
+
+
+def _unpack(store: Store, payload: str, sink: Folder | Lines, count: Count) -> None:
+    """Everything new in one payload. One with a fault is not finished: the next run will report it again."""
+    from lightspeed_collector.ingress.lines import NotJSON
+    from lightspeed_collector.ingress.reading import records
+
+    if sink.has(payload):
+        return
+    faults = count.faults
+    batch_id = payload.partition(".")[0]
+    with store.open(payload) as file:
+        for record in records(file, lambda text: count.fault(payload, text)):
+            try:
+                is_new = sink.add(record, batch_id)
+            except NotJSON as error:
+                count.fault(payload, str(error))
+            else:
+                count.records += is_new
+                count.repeats += not is_new
+    count.payloads += 1
+    if count.faults == faults:
+        sink.finish(payload)
+
+
+def _fail(status: int, error: Exception) -> int:
+    log.error("%s", error)
+    return status
