@@ -23,6 +23,7 @@ Ask = Callable[[Sequence[Message]], str]
 
 SHORT = 8
 MAX_JUDGED = 4000
+MAX_READ = 100_000  # characters in which a keyword is looked for
 INSTRUCTIONS = """\
 You sort questions for an assistant that only answers questions about this topic:
 
@@ -55,8 +56,8 @@ def check(
 
 
 def _mentions(question: str, keywords: Sequence[str]) -> bool:
-    said = [_forms(word) for word in _words(question)]
-    plain = _plain(question)
+    plain = _plain(question[:MAX_READ])
+    said = [_forms(word) for word in _WORD.findall(plain)]
     return any(_occurs(keyword, said, plain) for keyword in keywords)
 
 

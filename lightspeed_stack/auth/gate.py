@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lightspeed_stack import errors
 from lightspeed_stack.auth.base import EVERYONE, Authenticator, Lookup, User
 from lightspeed_stack.auth.noop import Noop, NoopWithToken
+from lightspeed_stack.daemon.config import ConfigError, Fault
 
 if TYPE_CHECKING:
     from lightspeed_stack.config import AccessRule, Authentication, Authorization
@@ -66,7 +67,8 @@ def _authenticator(authentication: Authentication) -> Authenticator:
             from lightspeed_stack.auth.trusted_proxy import TrustedProxy
 
             return TrustedProxy(authentication.trusted_proxy_config)
-    raise ValueError(f"authentication.module {authentication.module!r} has no configuration")
+    fault = Fault("", "authentication.module", f"{authentication.module} has no configuration")
+    raise ConfigError(fault)
 
 
 def _forbidden(user: User, action: str) -> errors.Forbidden:
