@@ -6,10 +6,13 @@ Reads what servers really send: token counts that are missing or odd, deltas wit
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lightspeed_stack.providers.base import Answer, Message
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Nonsense(Exception):
@@ -25,6 +28,8 @@ class Reported(Exception):
 
 
 class Delta(NamedTuple):
+    """`text` may end in half of a character that JSON writes as a pair of surrogates; see `whole`."""
+
     text: str
     finished: bool
     usage: tuple[int, int] | None
@@ -53,7 +58,7 @@ def answer(body: bytes | str) -> Answer:
     message = choice.get("message") if choice else None
     if not isinstance(message, dict):
         raise Nonsense("no message in the answer")
-    return Answer(_text(message), *(_usage(data) or (0, 0)))
+    return Answer(whole(_text(message)), *(_usage(data) or (0, 0)))
 
 
 def delta(data: str) -> Delta:
@@ -73,6 +78,18 @@ def models(body: bytes) -> tuple[str, ...]:
     if not isinstance(entries, list):
         raise Nonsense("no list of models")
     return tuple(str(entry["id"]) for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str))
+
+
+def whole(text: str) -> str:
+    """The text with its surrogates paired, U+FFFD for those without a mate."""
+    if text.isascii() or not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def is_half(text: str) -> bool:
+    """Whether the text ends between two surrogates."""
+    return "\ud800" <= text[-1:] <= "\udbff"
 
 
 def _object(body: bytes | str) -> dict[str, Any]:

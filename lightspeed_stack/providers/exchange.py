@@ -41,6 +41,9 @@ class Unanswered(Broken):
 class TooBig(Exception):
     """The answer is longer than `max_bytes`."""
 
+    def __init__(self) -> None:
+        super().__init__("the answer is longer than max_answer_bytes")
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -77,6 +80,10 @@ class Pool:
                 self._idle.popleft()[1].close()
         except IndexError:  # another thread took them
             return
+
+    def __del__(self) -> None:
+        for _, sock in self._idle:
+            sock.close()
 
 
 def _is_open(sock: socket.socket) -> bool:

@@ -91,10 +91,6 @@ def no_such_model(model: str) -> errors.Error:
 
 
 def _reason(failure: Failure) -> str:
-    if isinstance(failure, TimedOut):
-        return "no answer in time"
-    if isinstance(failure, TooBig):
-        return "the answer is longer than max_answer_bytes"
     if isinstance(failure, Refused) and failure.status in (401, 403):
         return f"it does not accept the API key (status {failure.status})"
     return str(failure)

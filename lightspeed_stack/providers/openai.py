@@ -62,7 +62,7 @@ class OpenAI:
                 return "It does not accept the API key"
             return f"It answers with status {refusal.status}" if refusal.status >= 500 else None
         except FAILURES as failure:
-            return f"Connection error: {failure or 'no answer in time'}"
+            return f"Connection error: {failure}"
         return None
 
     def _list(self) -> None:

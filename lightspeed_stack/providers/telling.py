@@ -110,6 +110,7 @@ class _Reader:
         self.finished = False
         self.failure: Nonsense | Reported | None = None
         self._events = 0
+        self._half = ""
         self._parser = sse.Parser()
 
     def read(self, piece: bytes) -> Sequence[str]:
@@ -117,7 +118,7 @@ class _Reader:
         return self._tokens(self._parser.feed(piece))
 
     def end(self) -> Sequence[str]:
-        return self._tokens(self._parser.end())
+        return [*self._tokens(self._parser.end()), *completions.whole(self._half)]
 
     def judge(self, told_to_end: bool) -> None:
         """A stream that neither says that it is done nor is framed may have broken off anywhere."""
@@ -144,9 +145,16 @@ class _Reader:
             self._events += 1
             self.finished = self.finished or finished
             self.usage = usage or self.usage
-            if text:
-                tokens.append(text)
+            if text and (token := self._join(text)):
+                tokens.append(token)
         return tokens
+
+    def _join(self, text: str) -> str:
+        """The token, and what was held back of the one before, in whole characters."""
+        text, self._half = self._half + text, ""
+        if completions.is_half(text):
+            text, self._half = text[:-1], text[-1]
+        return completions.whole(text)
 
 
 def _complaint(first: bytes, pieces: Iterable[bytes]) -> str:

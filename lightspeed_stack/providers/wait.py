@@ -22,6 +22,9 @@ READ, WRITE = select.POLLIN, select.POLLOUT
 class TimedOut(Exception):
     """A deadline has passed."""
 
+    def __init__(self) -> None:
+        super().__init__("no answer in time")
+
 
 class Aborted(Exception):
     """Somebody called `abort`."""

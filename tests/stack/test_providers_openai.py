@@ -1,0 +1,342 @@
+"""Asking a chat-completions server, a good one and every bad one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lightspeed_stack import errors
+from lightspeed_stack.daemon.config import ConfigError
+from lightspeed_stack.daemon.schema import Secret
+from lightspeed_stack.providers.base import Answer, Message, Model
+from lightspeed_stack.providers.openai import OpenAI
+from tests.fakes.provider import FakeProvider
+from tests.fakes.providers import settings
+
+HI = [Message("system", "You are a helpful assistant"), Message("user", "hi")]
+GENERIC = "An unexpected error occurred while processing the request."
+NOT_IN_TIME = "The LLM provider did not answer in time."
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        yield provider
+
+
+def told(provider: OpenAI, model: str) -> tuple[str, errors.Error | None]:
+    """The text of a stream and how it failed."""
+    text = ""
+    try:
+        for tokens in provider.stream(HI, model):
+            text += "".join(tokens)
+    except errors.Error as error:
+        return text, error
+    return text, None
+
+
+def test_an_answer_in_one_piece(fake: FakeProvider) -> None:
+    assert OpenAI(settings(fake.url)).ask(HI, "gpt-4o-mini") == Answer("Hello from fake", 11, 3)
+    assert fake.requests[0].body == {
+        "model": "gpt-4o-mini",
+        "messages": [{"role": "system", "content": "You are a helpful assistant"}, {"role": "user", "content": "hi"}],
+        "stream": False,
+    }
+
+
+def test_an_answer_in_pieces(fake: FakeProvider) -> None:
+    stream = OpenAI(settings(fake.url)).stream(HI, "gpt-4o-mini")
+    assert [token for tokens in stream for token in tokens] == ["Hello", " from", " fake"]
+    assert (stream.usage, stream.chunks) == ((11, 3), ())
+    assert fake.requests[0].body["stream_options"] == {"include_usage": True}
+
+
+def test_tokens_are_told_as_they_come(fake: FakeProvider) -> None:
+    started = time.monotonic()
+    seen = [time.monotonic() - started for tokens in OpenAI(settings(fake.url)).stream(HI, "tokens-3-0.2") if tokens]
+    assert seen == pytest.approx([0.2, 0.4, 0.6], abs=0.1)
+
+
+@pytest.mark.parametrize("model", ["to-the-end", "silent-after-tokens"])
+def test_the_first_token_does_not_wait_for_the_last(fake: FakeProvider, model: str) -> None:
+    stream = OpenAI(settings(fake.url)).stream(HI, model)
+    first = next(tokens for tokens in stream if tokens)
+    assert first[0] == "Hello"
+    stream.close()
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "usage"),
+    [
+        ("bytewise", "žluťoučký 🐎", (0, 0)),
+        ("surrogates", "🐎 and \ufffd", (0, 0)),
+        ("gzip", "Hello from fake", (11, 3)),
+        ("deflate", "Hello from fake", (11, 3)),
+        ("no-done", "Hello from fake", (0, 0)),
+        ("no-done-no-stop", "Hello from fake", (0, 0)),
+        ("close-after-stop", "Hello from fake", (0, 0)),
+        ("no-usage", "Hello from fake", (0, 0)),
+        ("usage-with-stop", "Hello from fake", (11, 3)),
+        ("reject-usage", "Hello from fake", (0, 0)),
+        ("one-chunk", "Hello from fake", (11, 3)),
+        ("odd-lines", "Hello from fake", (0, 0)),
+        ("tools", "Hello from fake", (11, 3)),
+        ("nulls", "Hello from fake", (11, 3)),
+        ("empty-stream", "", (0, 0)),
+        ("to-the-end", "Hello from fake", (11, 3)),
+        ("invalid-utf8", "a\ufffdb", (0, 0)),
+        ("plain-json", "Hello from fake", (11, 3)),
+        ("continue", "Hello from fake", (11, 3)),
+        ("null-content", "", (0, 0)),
+        ("odd-usage", "Hello", (0, 0)),
+        ("lingering", "Hello from fake", (11, 3)),
+    ],
+)
+def test_streams_that_are_odd_but_whole(fake: FakeProvider, model: str, text: str, usage: tuple[int, int]) -> None:
+    stream = OpenAI(settings(fake.url)).stream(HI, model)
+    assert "".join(token for tokens in stream for token in tokens) == text
+    assert stream.usage == usage
+
+
+@pytest.mark.parametrize("model", ["gzip", "deflate", "continue", "ok", "reject-usage"])
+def test_answers_that_are_odd_but_whole(fake: FakeProvider, model: str) -> None:
+    assert OpenAI(settings(fake.url)).ask(HI, model) == Answer("Hello from fake", 11, 3)
+
+
+BOTH_WAYS = [
+    ("status-500", 500, "Internal server error", GENERIC),
+    ("status-503", 500, "Internal server error", GENERIC),
+    ("status-400", 500, "Internal server error", GENERIC),
+    ("status-401", 500, "Internal server error", GENERIC),
+    ("status-403", 500, "Internal server error", GENERIC),
+    ("status-404", 500, "Internal server error", GENERIC),
+    ("no-model", 404, "Model not found", "Model with ID no-model does not exist"),
+    (
+        "status-413",
+        413,
+        "Prompt is too long",
+        "The input exceeds the context window size of model 'openai/status-413'.",
+    ),
+    (
+        "context-length",
+        413,
+        "Prompt is too long",
+        "The input exceeds the context window size of model 'openai/context-length'.",
+    ),
+    (
+        "status-429",
+        429,
+        "The model quota has been exceeded",
+        "The token quota for model openai/status-429 has been exceeded.",
+    ),
+    (
+        "resource-exhausted",
+        429,
+        "The model quota has been exceeded",
+        "The token quota for model openai/resource-exhausted has been exceeded.",
+    ),
+    ("plain-text-error", 500, "Internal server error", GENERIC),
+    ("redirect", 500, "Internal server error", GENERIC),
+    ("html", 500, "Internal server error", GENERIC),
+    ("not-json", 500, "Internal server error", GENERIC),
+    ("json-error", 500, "Internal server error", GENERIC),
+    ("wrong-shape", 500, "Internal server error", GENERIC),
+    ("list", 500, "Internal server error", GENERIC),
+    ("no-choices", 500, "Internal server error", GENERIC),
+    ("empty", 500, "Internal server error", GENERIC),
+    ("truncated", 500, "Internal server error", GENERIC),
+    ("not-http", 500, "Internal server error", GENERIC),
+    ("bad-gzip", 500, "Internal server error", GENERIC),
+    ("brotli", 500, "Internal server error", GENERIC),
+    ("bomb", 500, "Internal server error", GENERIC),
+    ("long-line", 500, "Internal server error", GENERIC),
+    ("endless-headers", 500, "Internal server error", GENERIC),
+    ("close-at-once", 503, "Unable to connect to the LLM provider", "Connection error."),
+    ("reset-at-once", 503, "Unable to connect to the LLM provider", "Connection error."),
+]
+
+
+@pytest.mark.parametrize(("model", "status", "response", "cause"), BOTH_WAYS)
+def test_failures_of_an_answer(fake: FakeProvider, model: str, status: int, response: str, cause: str) -> None:
+    with pytest.raises(errors.Error) as caught:
+        OpenAI(settings(fake.url)).ask(HI, model)
+    assert (caught.value.status, caught.value.response, caught.value.cause) == (status, response, cause)
+
+
+@pytest.mark.parametrize(("model", "status", "response", "cause"), BOTH_WAYS)
+def test_failures_before_the_first_token(
+    fake: FakeProvider, model: str, status: int, response: str, cause: str
+) -> None:
+    text, error = told(OpenAI(settings(fake.url)), model)
+    assert error is not None
+    assert (text, error.status, error.response, error.cause) == ("", status, response, cause)
+
+
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [
+        ("close-after-tokens", 500),
+        ("reset-after-tokens", 500),
+        ("error-after-tokens", 500),
+        ("limit-after-tokens", 429),
+        ("nonsense-after-tokens", 500),
+        ("html-after-tokens", 500),
+        ("bad-chunk-after-tokens", 500),
+        ("to-the-end-no-stop", 500),
+    ],
+)
+def test_failures_after_some_tokens(fake: FakeProvider, model: str, status: int) -> None:
+    text, error = told(OpenAI(settings(fake.url)), model)
+    assert error is not None
+    assert (text, error.status) == ("Hello from fake", status)
+
+
+@pytest.mark.parametrize("model", ["silent", "silent-after-head", "silent-after-tokens"])
+def test_silence_has_a_deadline(fake: FakeProvider, model: str) -> None:
+    provider = OpenAI(settings(fake.url, read_timeout_seconds=0.2))
+    _, error = told(provider, model)
+    assert error is not None
+    assert (error.status, error.cause) == (503, NOT_IN_TIME)
+    with pytest.raises(errors.ProviderUnavailable):
+        provider.ask(HI, model)
+
+
+@pytest.mark.parametrize("model", ["slow", "comments-only", "drip-headers"])
+def test_an_answer_that_is_never_silent_has_a_deadline_too(fake: FakeProvider, model: str) -> None:
+    provider = OpenAI(settings(fake.url, total_timeout_seconds=0.4))
+    _, error = told(provider, model)
+    assert error is not None
+    assert (error.status, error.cause) == (503, NOT_IN_TIME)
+    with pytest.raises(errors.ProviderUnavailable):
+        provider.ask(HI, model)
+
+
+def test_an_answer_without_end_is_cut_off(fake: FakeProvider) -> None:
+    provider = OpenAI(settings(fake.url, max_answer_bytes=100_000))
+    text, error = told(provider, "endless")
+    assert isinstance(error, errors.ProviderFailed)
+    assert 1000 < len(text) < 100_000
+    with pytest.raises(errors.ProviderFailed):
+        provider.ask(HI, "endless")
+
+
+def test_nobody_there() -> None:
+    provider = OpenAI(settings("http://127.0.0.1:9/v1"))
+    with pytest.raises(errors.ProviderUnavailable, match="Connection error"):
+        provider.ask(HI, "m")
+    assert isinstance(told(provider, "m")[1], errors.ProviderUnavailable)
+    assert provider.health() == "Connection error: 127.0.0.1:9: Connection refused"
+
+
+def test_no_such_name() -> None:
+    with pytest.raises(errors.ProviderUnavailable):
+        OpenAI(settings("http://name.invalid/v1")).ask(HI, "m")
+
+
+def test_a_server_is_found_out_once_not_to_know_stream_options(fake: FakeProvider) -> None:
+    provider = OpenAI(settings(fake.url))
+    for _ in range(2):
+        assert told(provider, "reject-usage") == ("Hello from fake", None)
+    assert ["stream_options" in request.body for request in fake.requests] == [True, False, False]
+
+
+def test_a_question_that_is_wrong_anyway_changes_nothing(fake: FakeProvider) -> None:
+    provider = OpenAI(settings(fake.url))
+    told(provider, "status-400")
+    told(provider, "ok")
+    assert ["stream_options" in request.body for request in fake.requests] == [True, False, True]
+
+
+def test_retry_after_is_passed_on(fake: FakeProvider) -> None:
+    with pytest.raises(errors.QuotaExceeded) as caught:
+        OpenAI(settings(fake.url)).ask(HI, "retry-later")
+    assert caught.value.headers == {"Retry-After": "17"}
+
+
+def test_a_closed_stream_just_ends_and_the_provider_is_let_go(fake: FakeProvider) -> None:
+    stream = OpenAI(settings(fake.url)).stream(HI, "silent-after-tokens")
+    threading.Timer(0.2, stream.close).start()
+    started = time.monotonic()
+    assert "".join(token for tokens in stream for token in tokens) == "Hello from fake"
+    assert time.monotonic() - started < 0.9
+    assert fake.wait_until(lambda fake: fake.hung_up == 1)
+    assert fake.wait_until(lambda fake: fake.connections == 0)
+
+
+def test_a_stream_that_is_closed_first_asks_nobody(fake: FakeProvider) -> None:
+    stream = OpenAI(settings(fake.url)).stream(HI, "ok")
+    stream.close()
+    assert list(stream) == []
+    assert fake.accepted == 0
+
+
+def test_a_stream_that_is_dropped_lets_the_provider_go(fake: FakeProvider) -> None:
+    for tokens in OpenAI(settings(fake.url)).stream(HI, "slow"):
+        if tokens:
+            break
+    assert fake.wait_until(lambda fake: fake.hung_up == 1)
+
+
+def test_no_secret_and_no_text_is_logged(fake: FakeProvider, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    provider = OpenAI(settings(fake.url, api_key=Secret("sk-key"), headers={"X-Other": Secret("sk-other")}))
+    for model in ("plain-text-error", "error-after-tokens", "status-401", "not-http"):
+        assert told(provider, model)[1] is not None
+    assert "sk-" not in caplog.text
+    assert "the engine died" not in caplog.text
+    assert "provider openai, model status-401: it does not accept the API key (status 401)" in caplog.text
+
+
+def test_the_configured_models_are_not_asked_for(fake: FakeProvider) -> None:
+    provider = OpenAI(settings(fake.url, models=("a", "b"), context_window=4096))
+    assert provider.models() == (Model("openai", "a", 4096), Model("openai", "b", 4096))
+    assert fake.requests == []
+
+
+def test_the_servers_models_are_asked_for_once_in_a_while(fake: FakeProvider) -> None:
+    fake.models = ("x", "y")
+    provider = OpenAI(settings(fake.url))
+    for _ in range(3):
+        assert [model.identifier for model in provider.models()] == ["openai/x", "openai/y"]
+    assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize("behaviour", ["status-500", "html", "silent", "close-at-once", "endless"])
+def test_models_that_can_not_be_listed(fake: FakeProvider, behaviour: str) -> None:
+    fake.models_behaviour = behaviour
+    with pytest.raises(errors.Error):
+        OpenAI(settings(fake.url, connect_timeout_seconds=0.3)).models()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "message"),
+    [
+        ("ok", None),
+        ("status-404", None),
+        ("html", None),
+        ("status-401", "It does not accept the API key"),
+        ("status-503", "It answers with status 503"),
+        ("silent", "Connection error: no answer in time"),
+        ("close-at-once", "Connection error: the connection was closed without an answer"),
+    ],
+)
+def test_health(fake: FakeProvider, behaviour: str, message: str | None) -> None:
+    fake.models_behaviour = behaviour
+    assert OpenAI(settings(fake.url, connect_timeout_seconds=0.3)).health() == message
+
+
+def test_settings_of_no_use(tmp_path: Path) -> None:
+    for changes in (
+        {"base_url": "https://"},
+        {"base_url": "http://host:port/"},
+        {"headers": {"X-A\r\nB": Secret("x")}},
+        {"headers": {"X-A": Secret("x\r\nX-B: y")}},
+        {"base_url": "https://127.0.0.1/", "ca_bundle": tmp_path / "none.pem"},
+    ):
+        with pytest.raises(ConfigError, match=r"inference.providers \(openai\): "):
+            OpenAI(settings(**{"base_url": "http://127.0.0.1:9/v1", **changes}))
