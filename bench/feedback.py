@@ -1,0 +1,61 @@
+"""POST /v1/feedback, stored durably, against the barest view that does the same durable write."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import requests
+
+from bench.load import Load, Row, alternate, emptied, post, table
+from tests.fakes.daemon import Process, Stack
+
+GOAL_PER_SECOND = 2000
+GOAL_RATIO = 0.8
+
+
+def rows(rounds: int = 3, seconds: int = 5) -> list[Row]:
+    with tempfile.TemporaryDirectory(dir=".") as name:
+        folder = Path(name).resolve()
+        (folder / "bare").mkdir()
+        bare = Process([sys.executable, "-m", "bench.bare", str(folder / "bare"), "64"])
+        with bare, Stack(folder / "stack", {"service": {"workers": 2, "threads": 64, "access_log": True}}) as stack:
+            bare_url = bare.wait_for(r"ready: Serving at (http://[^,]+)").group(1)
+            asked = requests.post(f"{stack.url}/v1/query", json={"query": "How do I list services?"}, timeout=30).json()
+            body = {
+                "conversation_id": asked["conversation_id"],
+                "user_question": "How do I list services?",
+                "llm_response": asked["response"][:400],
+                "sentiment": 1,
+                "user_feedback": "Satisfied with the response quality.",
+            }
+
+            def ours() -> Load:
+                with emptied(stack.feedback):
+                    return post(f"{stack.url}/v1/feedback", body, seconds=seconds)
+
+            def theirs() -> Load:
+                with emptied(folder / "bare"):
+                    return post(f"{bare_url}/feedback", body, seconds=seconds)
+
+            mine, reference = alternate(rounds, ours, theirs)
+    ratio = mine.per_second / reference.per_second
+    return [
+        Row(
+            "feedback stored durably, 16 connections",
+            f"{mine.per_second:.0f}/s, p50 {mine.p50_ms:.1f} ms, {mine.errors} errors, generator {mine.generator_cpu:.0%} of a core",
+            f"≥ {GOAL_PER_SECOND}/s",
+            mine.per_second >= GOAL_PER_SECOND and not mine.errors,
+        ),
+        Row(
+            "the same against a bare Flask view",
+            f"{ratio:.2f} of {reference.per_second:.0f}/s",
+            f"≥ {GOAL_RATIO}",
+            ratio >= GOAL_RATIO,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    print(table(rows()))
