@@ -275,9 +275,14 @@ def _providers(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     providers = list(data["inference"]["providers"])
     older = data["llama_stack"]
     if older:
-        given = {"base_url": older["url"], "api_key": older["api_key"], "total_timeout_seconds": older["timeout"]}
+        given = {"base_url": _api(older["url"]), "api_key": older["api_key"], "total_timeout_seconds": older["timeout"]}
         providers.append(_provider("llama-stack", "openai") | given)
     return providers or [_provider("embedded", "embedded")]
+
+
+def _api(url: str) -> str:
+    """Where a Llama Stack server offers chat completions; a URL with a path is taken as it is."""
+    return url if urlsplit(url).path.strip("/") else url.rstrip("/") + "/v1"
 
 
 def _provider(name: str, kind: str) -> dict[str, Any]:

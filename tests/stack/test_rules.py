@@ -133,6 +133,6 @@ def test_a_llama_stack_of_an_older_file_is_a_provider(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("llama_stack: {url: 'http://127.0.0.1:8321', api_key: hunter2, use_as_library_client: false}\n")
     [provider] = config.read(load(path, {})).inference.providers
-    assert (provider.name, provider.type, provider.base_url) == ("llama-stack", "openai", "http://127.0.0.1:8321")
+    assert (provider.name, provider.type, provider.base_url) == ("llama-stack", "openai", "http://127.0.0.1:8321/v1")
     assert provider.api_key
     assert provider.api_key.reveal() == "hunter2"
