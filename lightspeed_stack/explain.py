@@ -32,7 +32,7 @@ def not_an_object(loc: Loc, value: object) -> Item:
     return item("model_attributes_type", loc, message, value)
 
 
-def extra(loc: Loc, value: object) -> Item:
+def extra_forbidden(loc: Loc, value: object) -> Item:
     return item("extra_forbidden", loc, "Extra inputs are not permitted", value)
 
 
@@ -134,7 +134,7 @@ def _value_error(schema: Schema, value: object, loc: Loc) -> Item:
 def _extras(schema: Schema, value: dict[str, Any], loc: Loc) -> Iterator[Item]:
     if schema.get("additionalProperties") is False:
         known = schema["properties"]
-        yield from (extra((*loc, name), part) for name, part in value.items() if name not in known)
+        yield from (extra_forbidden((*loc, name), part) for name, part in value.items() if name not in known)
 
 
 def _scalar(schema: Schema, value: object, loc: Loc) -> Iterator[Item]:

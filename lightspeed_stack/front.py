@@ -146,7 +146,7 @@ class Front:
 
 
 class _Body:
-    """An answer's body that tells once when it is sent, or given up."""
+    """An answer's body that tells once when it has been sent, or given up."""
 
     __slots__ = ("_done", "_parts")
 
@@ -155,7 +155,8 @@ class _Body:
         self._done: Callable[[], None] | None = done
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._parts)
+        yield from self._parts
+        self.close()
 
     def close(self) -> None:
         done, self._done = self._done, None

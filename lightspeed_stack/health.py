@@ -42,8 +42,7 @@ class Report:
             "overall_status": "unhealthy" if not self.ready else "degraded" if self.short else "healthy",
             "impacts": impacts or None,
             "providers": [
-                {"provider_id": name, "status": "Error", "message": message}
-                for name, message in self.unhealthy.items()
+                {"provider_id": name, "status": "Error", "message": message} for name, message in self.unhealthy.items()
             ],
         }
 
@@ -106,7 +105,9 @@ def _broken(kind: str, spool: Spool) -> tuple[str, ...]:
     try:
         spool.check()
     except SpoolError as error:
-        return (f"The storage for {kind} is full" if error.cause == "full" else f"The storage for {kind} is not writable",)
+        return (
+            f"The storage for {kind} is full" if error.cause == "full" else f"The storage for {kind} is not writable",
+        )
     return ()
 
 

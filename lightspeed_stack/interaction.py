@@ -19,7 +19,7 @@ from lightspeed_stack.providers.base import Answer
 
 if TYPE_CHECKING:
     from lightspeed_stack.auth import User
-    from lightspeed_stack.config import Customization, Service
+    from lightspeed_stack.config import Service
     from lightspeed_stack.memory import Memory
     from lightspeed_stack.metrics import Metrics
     from lightspeed_stack.parse import Query
@@ -76,7 +76,8 @@ class Interactions:
         *,
         allow: Callable[[User, str], None],
         service: Service,
-        customization: Customization,
+        system_prompt: str,
+        may_replace_prompt: bool,
         registry: Registry,
         memory: Memory,
         redactor: Redactor,
@@ -87,7 +88,8 @@ class Interactions:
     ) -> None:
         self._allow = allow
         self._limits = {"max_count": service.max_attachments, "max_bytes": service.max_attachment_bytes}
-        self._customization = customization
+        self._configured_prompt = system_prompt
+        self._may_replace_prompt = may_replace_prompt
         self._registry = registry
         self._memory = memory
         self._redactor = redactor
@@ -174,20 +176,20 @@ class Interactions:
             return
         answer = self._redactor.apply(text)
         self._memory.remember(asked, answer, datetime.now(UTC))
-        self._transcripts.keep(asked, answer, outcome, input_tokens, output_tokens, (*asked.chunks, *chunks))
+        self._transcripts.keep(asked, answer, outcome, (input_tokens, output_tokens), (*asked.chunks, *chunks))
 
     def _refuse_override(self, user: User, query: Query) -> None:
         if query.provider:
             self._allow(user, "model_override")
 
     def _system_prompt(self, wanted: str | None) -> str:
-        if wanted and self._customization.disable_query_system_prompt:
+        if wanted and not self._may_replace_prompt:
             raise errors.Unprocessable(
                 "This instance does not support customizing the system prompt (disable_query_system_prompt is set). "
                 "Please remove the system_prompt field from your request.",
                 response="System prompt customization is disabled",
             )
-        return wanted or self._customization.system_prompt or ""
+        return wanted or self._configured_prompt
 
     def _first_token(self, asked: Asked, seconds: float) -> None:
         self._metrics.first_token(asked.model.provider, asked.model.name, seconds)

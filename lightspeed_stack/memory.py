@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lightspeed_stack import errors
-from lightspeed_stack.conversations import Conversation, Conversations, Turn
+from lightspeed_stack.conversations import Conversation, Conversations, ConversationsError, Foreign, Turn
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from lightspeed_stack.auth import User
     from lightspeed_stack.interaction import Asked
+
+MAX_TURNS = 200
+TOPIC_CHARACTERS = 80
 
 log = logging.getLogger(__name__)
 
@@ -39,21 +42,46 @@ class Memory:
         self._conversations = conversations
 
     def recall(self, user: User, conversation_id: str | None) -> Past:
-        """Raises errors.NotFound, errors.Forbidden, errors.DatabaseFailed."""
+        """The conversation to go on with; raises errors.NotFound, errors.Forbidden, ConversationsError."""
         if conversation_id is None:
             return NOTHING
         known = self.own(user, conversation_id, "read")
-        last_used = (known.last_used_provider, known.last_used_model)
-        return Past(known.id, self._conversations.history(known.id), last_used)
+        turns = self._conversations.history(known.id, MAX_TURNS)
+        return Past(known.id, turns, (known.last_used_provider, known.last_used_model))
 
-    def own(self, user: User, conversation_id: str, verb: str) -> Conversation:
-        """The conversation, if it is the user's."""
+    def own(self, user: User, conversation_id: str, action: str) -> Conversation:
+        """The conversation, if it is the user's; raises as `recall` does, naming the action."""
         known = self._conversations.get(conversation_id)
         if known is None:
-            raise unknown(conversation_id)
+            raise errors.NotFound(
+                f"Conversation with ID {conversation_id} does not exist", response="Conversation not found"
+            )
         if known.user_id != user.id:
-            raise foreign(user, conversation_id, verb)
+            raise errors.Forbidden(
+                f"User {user.id} does not have permission to {action} conversation with ID {conversation_id}",
+                response="User does not have permission to perform this action",
+            )
         return known
 
     def remember(self, asked: Asked, answer: str, now: datetime) -> None:
-        """A turn that can't be remembered is logged: the user has the answer."""
+        """Add the turn; one that can't be added is logged, since the user has the answer."""
+        turn = Turn(
+            question=asked.question,
+            answer=answer,
+            provider=asked.model.provider,
+            model=asked.model.name,
+            started_at=asked.started_at,
+            completed_at=now,
+            extras={"attachments": list(asked.attachments)} if asked.attachments else {},
+        )
+        try:
+            self._conversations.remember(asked.conversation_id, asked.user.id, turn)
+            if asked.topic:
+                self._conversations.rename(asked.conversation_id, _topic(asked.topic))
+        except (ConversationsError, Foreign) as error:
+            log.error("a turn is not remembered: %s", error)
+
+
+def _topic(question: str) -> str:
+    line = " ".join(question.split())
+    return line if len(line) <= TOPIC_CHARACTERS else line[: TOPIC_CHARACTERS - 1].rstrip() + "…"

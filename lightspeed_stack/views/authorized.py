@@ -22,6 +22,4 @@ class AuthorizedView(View):
 
     def dispatch_request(self) -> Response:
         user = self._door.enter()
-        return reply.as_json(
-            {"user_id": user.id, "username": user.name, "skip_userid_check": user.skip_userid_check}
-        )
+        return reply.as_json({"user_id": user.id, "username": user.name, "skip_userid_check": user.skip_userid_check})

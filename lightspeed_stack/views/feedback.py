@@ -12,7 +12,6 @@ from lightspeed_stack import errors
 from lightspeed_stack.views import reply
 
 if TYPE_CHECKING:
-    from lightspeed_stack.auth import User
     from lightspeed_stack.feedbacks import Feedbacks
     from lightspeed_stack.parse import Parser
     from lightspeed_stack.switch import Switch

@@ -29,7 +29,9 @@ class ModelsView(View):
 
     def dispatch_request(self) -> Response:
         user = self._door.enter()
-        unknown = [explain.extra(("query", name), text) for name, text in request.args.items() if not _known(name)]
+        unknown = [
+            explain.extra_forbidden(("query", name), text) for name, text in request.args.items() if not _known(name)
+        ]
         if unknown:
             raise errors.Invalid(unknown)
         self._door.allow(user, "get_models")

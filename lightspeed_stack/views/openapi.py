@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from flask import Response, send_from_directory
-from flask.views import View
+from flask.views import MethodView, View
 from werkzeug.exceptions import NotFound
 
 from lightspeed_stack.daemon.version import VERSION
@@ -77,13 +77,12 @@ class DocsView(View):
         return Response(self._page, headers=HEADERS, content_type="text/html; charset=utf-8")
 
 
-class DocsFileView(View):
+class DocsFileView(MethodView):
     """The parts of the page: Swagger UI's files as its package ships them, and the line that starts it."""
 
     init_every_request = False
-    methods = ("GET",)
 
-    def dispatch_request(self, name: str) -> Response:
+    def get(self, name: str) -> Response:
         if name == "start.js":
             return Response(START, headers=HEADERS, content_type="text/javascript; charset=utf-8")
         if name not in FILES:

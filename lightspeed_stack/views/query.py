@@ -61,13 +61,11 @@ def _told(asked: Asked, answer: Answer) -> dict[str, object]:
 
 def referenced_documents(chunks: Iterable[Chunk]) -> list[dict[str, object]]:
     """Each document once, in the order of its best passage."""
-    documents = {
-        (chunk.source, chunk.title): {
-            "doc_url": chunk.url,
-            "doc_title": chunk.title,
-            "source": chunk.source,
-            "document_id": None,
-        }
-        for chunk in reversed(list(chunks))
-    }
-    return list(reversed(documents.values()))
+    documents: dict[tuple[str, str], dict[str, object]] = {}
+    for chunk in chunks:
+        documents.setdefault((chunk.source, chunk.title), _referenced(chunk))
+    return list(documents.values())
+
+
+def _referenced(chunk: Chunk) -> dict[str, object]:
+    return {"doc_url": chunk.url, "doc_title": chunk.title, "source": chunk.source, "document_id": None}

@@ -1,0 +1,168 @@
+"""The wiring diagram of HTTP: which path leads to which view, and which collaborators that gets.
+
+`check` finds what a schema can't, `prepare` does what is done once for all workers, `create_app` makes a worker's
+application, `worker_exited` cleans up after one.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, request
+
+from lightspeed_stack import handlers, metrics, parse, parts, redact
+from lightspeed_stack.config import Config, Service
+from lightspeed_stack.cors import Cors
+from lightspeed_stack.daemon.config import ConfigError, Fault
+from lightspeed_stack.front import NOTE, Front, Slots
+from lightspeed_stack.parts import Parts
+from lightspeed_stack.pseudonym import Pseudonym, PseudonymError
+from lightspeed_stack.spool import SpoolError
+from lightspeed_stack.views.authorized import AuthorizedView
+from lightspeed_stack.views.config import ConfigView
+from lightspeed_stack.views.conversations import ConversationsView, ConversationView
+from lightspeed_stack.views.door import Door
+from lightspeed_stack.views.feedback import FeedbackView
+from lightspeed_stack.views.feedback_status import FeedbackStatusView
+from lightspeed_stack.views.info import InfoView
+from lightspeed_stack.views.interrupt import InterruptView
+from lightspeed_stack.views.metrics import MetricsView
+from lightspeed_stack.views.models import ModelsView
+from lightspeed_stack.views.openapi import DocsFileView, DocsView, OpenapiView, described
+from lightspeed_stack.views.page import PageSettingsView, PageView
+from lightspeed_stack.views.probes import LivenessView, ReadinessView
+from lightspeed_stack.views.query import QueryView
+from lightspeed_stack.views.streaming_query import StreamingQueryView
+
+log = logging.getLogger(__name__)
+
+PROBE_THREADS = 8
+PATIENCE_SECONDS = 2.0
+WAITING_SHARE = 16
+
+ViewFunction = Callable[..., Any]
+
+
+def check(config: Config) -> None:
+    """Raises ConfigError."""
+    redact.from_config(config.redaction)
+    parts.system_prompt(config.customization)
+
+
+def prepare(config: Config) -> None:
+    """Raises OSError, ConfigError."""
+    try:
+        Pseudonym(config.user_data_collection.user_id_hashing, config.state_dir)
+    except PseudonymError as error:
+        raise ConfigError(Fault("", "state_dir", str(error))) from error
+    for spool in parts.spools(config.user_data_collection).values():
+        try:
+            spool.remove_old_drafts()
+        except SpoolError as error:
+            log.warning("%s", error)
+
+
+def create_app(config: Config, runtime_dir: Path) -> Flask:
+    """A worker's application; what it makes that may be lost goes to `runtime_dir`."""
+    made = parts.assemble(config, runtime_dir)
+    app = Flask("lightspeed_stack", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = config.service.max_request_bytes
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    for path, view in _routes(config, made):
+        app.add_url_rule(path, path, view)
+    handlers.register(app)
+    _name_routes(app)
+    app.wsgi_app = _surrounded(app, config.service, made)  # type: ignore[method-assign]  # Flask's way to wrap it
+    return app
+
+
+def worker_exited(runtime_dir: Path, pid: int) -> None:
+    metrics.worker_exited(runtime_dir / "metrics", pid)
+
+
+def _routes(config: Config, made: Parts) -> Iterator[tuple[str, ViewFunction]]:
+    spec = parse.specification()
+    parser = parse.Parser(spec)
+    door = Door(made.gate, made.pseudonym)
+    yield from _questions(config, made, door, parser)
+    yield from _feedback(made, door, parser)
+    yield from _conversations(made, door, parser)
+    yield from _service(config, made, door)
+    yield from _pages(config, made, spec)
+
+
+def _questions(config: Config, made: Parts, door: Door, parser: parse.Parser) -> Iterator[tuple[str, ViewFunction]]:
+    query = QueryView.as_view("query", door, parser, made.interactions)
+    streaming_query = StreamingQueryView.as_view(
+        "streaming_query", door, parser, made.interactions, made.streams, config.service.keep_alive_comment_seconds
+    )
+    for prefix in ("/v1", ""):
+        yield f"{prefix}/query", query
+        yield f"{prefix}/streaming_query", streaming_query
+    yield "/v1/streaming_query/interrupt", InterruptView.as_view("interrupt", door, parser, made.streams)
+
+
+def _feedback(made: Parts, door: Door, parser: parse.Parser) -> Iterator[tuple[str, ViewFunction]]:
+    feedback = FeedbackView.as_view("feedback", door, parser, made.switch, made.feedbacks)
+    yield "/v1/feedback", feedback
+    yield "/feedback", feedback
+    yield "/v1/feedback/status", FeedbackStatusView.as_view("feedback_status", door, parser, made.switch)
+
+
+def _conversations(made: Parts, door: Door, parser: parse.Parser) -> Iterator[tuple[str, ViewFunction]]:
+    yield "/v1/conversations", ConversationsView.as_view("conversations", door, made.conversations)
+    yield (
+        "/v1/conversations/<conversation_id>",
+        ConversationView.as_view("conversation", door, parser, made.memory, made.conversations, made.forgetting),
+    )
+
+
+def _service(config: Config, made: Parts, door: Door) -> Iterator[tuple[str, ViewFunction]]:
+    yield "/v1/info", InfoView.as_view("info", door, config.name)
+    yield "/v1/models", ModelsView.as_view("models", door, made.registry)
+    yield "/v1/config", ConfigView.as_view("config", door, config)
+    yield "/authorized", AuthorizedView.as_view("authorized", door)
+    yield "/readiness", ReadinessView.as_view("readiness", made.health)
+    yield "/liveness", LivenessView.as_view("liveness")
+    is_open = config.authentication.skip_for_metrics
+    yield "/metrics", MetricsView.as_view("metrics", door, made.metrics, is_open=is_open)
+
+
+def _pages(config: Config, made: Parts, spec: dict[str, Any]) -> Iterator[tuple[str, ViewFunction]]:
+    description = described(spec, config.name, config.service.base_url)
+    yield "/openapi.json", OpenapiView.as_view("openapi", description)
+    yield "/docs", DocsView.as_view("docs", description["info"]["title"])
+    yield "/docs/<name>", DocsFileView.as_view("docs_file")
+    page = PageView.as_view("page")
+    yield "/", page
+    yield "/page/<path:name>", page
+    collection = config.user_data_collection
+    yield "/page/settings.json", PageSettingsView.as_view("page_settings", config.name, collection, made.switch)
+
+
+def _name_routes(app: Flask) -> None:
+    """Tell log line and metrics which route a request took, by its template."""
+    templates = {rule.rule: re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
+
+    @app.before_request
+    def name_route() -> None:
+        if request.url_rule is not None:
+            request.environ[NOTE].route = templates[request.url_rule.rule]
+
+
+def _surrounded(app: Flask, service: Service, made: Parts) -> Front:
+    waiting = min(service.max_waiting_requests, service.threads // WAITING_SHARE)
+    at_work = max(1, service.threads - waiting - PROBE_THREADS)
+    return Front(
+        app.wsgi_app,
+        Slots(at_work, waiting, PATIENCE_SECONDS),
+        Cors(service.cors),
+        made.metrics,
+        root_path=service.root_path,
+        access_log=service.access_log,
+    )

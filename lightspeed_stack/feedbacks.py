@@ -1,0 +1,71 @@
+"""Keep what users think of answers: the record is durable when `keep` returns, or an error says that it is not.
+
+Feedback is about a conversation of one's own; its texts are redacted before they are written.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from lightspeed_stack import errors, records
+from lightspeed_stack.spool import Full, SpoolError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from lightspeed_stack.auth import User
+    from lightspeed_stack.memory import Memory
+    from lightspeed_stack.metrics import Metrics
+    from lightspeed_stack.parse import Feedback
+    from lightspeed_stack.pseudonym import Pseudonym
+    from lightspeed_stack.redact import Redactor
+    from lightspeed_stack.spool import Spool
+
+KIND = "feedback"
+
+log = logging.getLogger(__name__)
+
+
+class Feedbacks:
+    def __init__(
+        self, spool: Spool | None, memory: Memory, redactor: Redactor, pseudonym: Pseudonym, metrics: Metrics
+    ) -> None:
+        """`spool` is None when no storage is configured."""
+        self._spool = spool
+        self._memory = memory
+        self._redactor = redactor
+        self._pseudonym = pseudonym
+        self._metrics = metrics
+
+    def keep(self, user: User, feedback: Feedback, now: datetime) -> None:
+        """Raises errors.NotFound, Forbidden, DatabaseFailed, StorageFailed, StorageFull."""
+        if self._spool is None:
+            raise errors.StorageFailed("No storage for feedback is configured.")
+        self._memory.own(user, feedback.conversation_id, "submit feedback for")
+        data = records.encode(self._record(user, feedback, now))
+        try:
+            self._put(self._spool, feedback.conversation_id, data, now)
+        except SpoolError as error:
+            self._metrics.not_spooled(KIND, error.cause)
+            log.error("feedback is refused: %s", error)
+            raise errors.StorageFull() if isinstance(error, Full) else errors.StorageFailed() from error
+
+    def _put(self, spool: Spool, conversation_id: str, data: bytes, now: datetime) -> None:
+        began = time.perf_counter()
+        spool.put(conversation_id, data, now)
+        self._metrics.spooled(KIND, len(data), time.perf_counter() - began)
+
+    def _record(self, user: User, feedback: Feedback, now: datetime) -> dict[str, object]:
+        redact = self._redactor.apply
+        return records.feedback(
+            user_id=self._pseudonym.of(user.id),
+            conversation_id=feedback.conversation_id,
+            now=now,
+            user_question=redact(feedback.user_question),
+            llm_response=redact(feedback.llm_response),
+            sentiment=feedback.sentiment,
+            user_feedback=None if feedback.user_feedback is None else redact(feedback.user_feedback),
+            categories=feedback.categories,
+        )

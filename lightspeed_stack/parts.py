@@ -1,0 +1,119 @@
+"""The collaborators of a worker, made of the configuration: nothing of Flask, nothing of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightspeed_stack import auth, database, knowledge, providers, redact
+from lightspeed_stack.config import Config, Customization, Rag, UserDataCollection
+from lightspeed_stack.conversations import Conversations
+from lightspeed_stack.daemon.config import ConfigError, Fault
+from lightspeed_stack.feedbacks import Feedbacks
+from lightspeed_stack.forgetting import Forgetting
+from lightspeed_stack.health import Health
+from lightspeed_stack.interaction import Interactions
+from lightspeed_stack.memory import Memory
+from lightspeed_stack.metrics import Metrics
+from lightspeed_stack.providers.base import Chunk
+from lightspeed_stack.pseudonym import Pseudonym
+from lightspeed_stack.retriever import Index
+from lightspeed_stack.scope import Scope
+from lightspeed_stack.spool import Spool
+from lightspeed_stack.streams import Streams
+from lightspeed_stack.switch import Switch
+from lightspeed_stack.transcripts import Transcripts
+
+Retrieve = Callable[[str], tuple[Chunk, ...]]
+
+
+@dataclass(frozen=True)
+class Parts:
+    gate: auth.Gate
+    pseudonym: Pseudonym
+    metrics: Metrics
+    spools: dict[str, Spool]
+    registry: providers.Registry
+    conversations: Conversations
+    memory: Memory
+    switch: Switch
+    streams: Streams
+    interactions: Interactions
+    feedbacks: Feedbacks
+    forgetting: Forgetting
+    health: Health
+
+
+def assemble(config: Config, runtime_dir: Path) -> Parts:
+    """Raises ConfigError."""
+    gate = auth.create(config.authentication, config.authorization)
+    measured = Metrics(_made(runtime_dir / "metrics"))
+    pseudonym = Pseudonym(config.user_data_collection.user_id_hashing, config.state_dir)
+    kept = spools(config.user_data_collection)
+    registry = providers.create(config.inference, config.state_dir)
+    remembered = Conversations(database.address(config.database, config.state_dir))
+    memory = Memory(remembered)
+    redactor = redact.from_config(config.redaction, measured.redacted)
+    transcripts = kept.get("transcripts") if config.user_data_collection.transcripts_enabled else None
+    return Parts(
+        gate=gate,
+        pseudonym=pseudonym,
+        metrics=measured,
+        spools=kept,
+        registry=registry,
+        conversations=remembered,
+        memory=memory,
+        switch=Switch(config.state_dir, config.user_data_collection.feedback_enabled),
+        streams=Streams(runtime_dir / "streams"),
+        interactions=Interactions(
+            allow=gate.authorize,
+            service=config.service,
+            system_prompt=system_prompt(config.customization),
+            may_replace_prompt=not config.customization.disable_query_system_prompt,
+            registry=registry,
+            memory=memory,
+            redactor=redactor,
+            scope=Scope(config.query_validity, registry),
+            retrieve=_retrieve(config.rag, config.state_dir),
+            transcripts=Transcripts(transcripts, pseudonym, measured),
+            metrics=measured,
+        ),
+        feedbacks=Feedbacks(kept.get("feedback"), memory, redactor, pseudonym, measured),
+        forgetting=Forgetting(remembered, tuple(kept.values())),
+        health=Health(registry.providers, remembered.ping, kept, config.user_data_collection.min_free_bytes),
+    )
+
+
+def spools(collection: UserDataCollection) -> dict[str, Spool]:
+    """Those that have a place, written to or not: records of before may have to be forgotten."""
+    places = {"transcripts": collection.transcripts_storage, "feedback": collection.feedback_storage}
+    return {kind: Spool(place, collection.min_free_bytes) for kind, place in places.items() if place is not None}
+
+
+def system_prompt(customization: Customization) -> str:
+    """The file's, else the configured, else upstream's; raises ConfigError for a file that can't be read."""
+    path = customization.system_prompt_path
+    if path is None:
+        return customization.system_prompt or DEFAULT_SYSTEM_PROMPT
+    try:
+        return path.read_text(encoding="utf-8").rstrip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise ConfigError(Fault("", "customization.system_prompt_path", f"{path}: {reason}")) from error
+
+
+DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant"
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory
+
+
+def _retrieve(rag: Rag, state_dir: Path) -> Retrieve:
+    if not rag.enabled:
+        return lambda question: ()
+    index = Index(knowledge.index_file(state_dir))
+    index.refresh(rag.directories)
+    return lambda question: index.search(question, rag.top_k, rag.min_score)

@@ -1,0 +1,86 @@
+"""Keep the transcript of each interaction in the spool, if transcripts are on and the user has not opted out.
+
+Never raises: a transcript that can't be stored is logged, counted and lost; the user has the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from lightspeed_stack import records
+from lightspeed_stack.spool import SpoolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lightspeed_stack.interaction import Asked
+    from lightspeed_stack.metrics import Metrics
+    from lightspeed_stack.providers.base import Chunk
+    from lightspeed_stack.pseudonym import Pseudonym
+    from lightspeed_stack.spool import Spool
+
+KIND = "transcripts"
+
+log = logging.getLogger(__name__)
+
+
+class Transcripts:
+    """`spool` is None when transcripts are off."""
+
+    def __init__(self, spool: Spool | None, pseudonym: Pseudonym, metrics: Metrics) -> None:
+        self._spool = spool
+        self._pseudonym = pseudonym
+        self._metrics = metrics
+
+    def keep(
+        self,
+        asked: Asked,
+        answer: str,
+        outcome: str,
+        tokens: tuple[int, int],
+        chunks: Sequence[Chunk],
+    ) -> None:
+        """`answer` is redacted; `tokens` are those in and out."""
+        if self._spool is None:
+            return
+        if not asked.recorded:
+            self._metrics.opted_out(KIND)
+            return
+        record = self._record(asked, answer, outcome, tokens, chunks)
+        try:
+            self._put(self._spool, asked.conversation_id, records.encode(record))
+        except SpoolError as error:
+            self._metrics.not_spooled(KIND, error.cause)
+            log.error("a transcript is lost: %s", error)
+
+    def _put(self, spool: Spool, conversation_id: str, data: bytes) -> None:
+        began = time.perf_counter()
+        spool.put(conversation_id, data, datetime.now(UTC))
+        self._metrics.spooled(KIND, len(data), time.perf_counter() - began)
+
+    def _record(
+        self, asked: Asked, answer: str, outcome: str, tokens: tuple[int, int], chunks: Sequence[Chunk]
+    ) -> dict[str, object]:
+        return records.transcript(
+            provider=asked.model.provider,
+            model=asked.model.name,
+            user_id=self._pseudonym.of(asked.user.id),
+            conversation_id=asked.conversation_id,
+            now=datetime.now(UTC),
+            redacted_query=asked.question,
+            query_is_valid=asked.valid,
+            llm_response=answer,
+            outcome=outcome,
+            chunks=chunks,
+            truncated=asked.truncated,
+            attachments=asked.attachments,
+            extensions={
+                "query_provider": asked.requested_provider,
+                "query_model": asked.requested_model,
+                "input_tokens": tokens[0],
+                "output_tokens": tokens[1],
+            },
+        )
