@@ -1,0 +1,62 @@
+"""Finds out from the archives on the disk what was claimed, when the ledger that knew is lost.
+
+An archive may have been sent. What it holds and the spool still has, byte for byte, is claimed again under the same id,
+so that the repeat is known for one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tarfile
+import time
+from pathlib import Path
+
+from lightspeed_collector import names
+from lightspeed_collector.archive import Archives
+from lightspeed_collector.batch import Batch, Identity
+from lightspeed_collector.errors import SpoolError
+from lightspeed_collector.ledger import Ledger
+from lightspeed_collector.spool import Gone, Spool, Unsettled
+
+log = logging.getLogger(__name__)
+
+_NOBODY = Identity(0, 0, 0, 0)
+
+
+def adopt(archives: Archives, spool: Spool, ledger: Ledger) -> None:
+    """Claim every sound archive again; the others were never sent and are left for the orphans' end."""
+    for batch_id in archives.ids():
+        batch = _read(batch_id, archives.path(batch_id), spool)
+        if batch:
+            log.warning("batch %s may have been sent: it is sent again under the same id", batch_id)
+            ledger.claim(batch, time.time())
+
+
+def _read(batch_id: str, path: Path, spool: Spool) -> Batch | None:
+    members: dict[str, Identity] = {}
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        with tarfile.open(path, "r|gz") as archive:
+            for member in archive:
+                if not names.is_record(names.split(member.name)[1]):
+                    return None
+                content = archive.extractfile(member)
+                members[member.name] = _same(member.name, content.read() if content else b"", spool)
+        if not sha256.startswith(batch_id):
+            return None
+        return Batch(batch_id, sha256, path.stat().st_size, tuple(members), tuple(members.values()))
+    except (OSError, EOFError, tarfile.TarError):
+        return None
+
+
+def _same(member: str, content: bytes, spool: Spool) -> Identity:
+    """What the record is in the spool if it is the one archived, else nobody's identity."""
+    try:
+        record = spool.read(member)
+        found = b"".join(record.pieces())
+        record.close()
+    except (Gone, Unsettled, SpoolError):
+        return _NOBODY
+    return record.entry.identity if found == content else _NOBODY

@@ -1,0 +1,88 @@
+"""The command `quarantine`: list, show, release and discard what was set aside. Releases and discards are in the history."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TextIO
+
+from lightspeed_collector import backoff, names
+from lightspeed_collector.config import Config
+from lightspeed_collector.database import Database
+from lightspeed_collector.errors import Error, StateError
+from lightspeed_collector.history import DISCARDED, RELEASED, Event, History
+from lightspeed_collector.quarantine import Held, Quarantine
+from lightspeed_collector.state import State
+from lightspeed_stack.daemon import exits
+
+log = logging.getLogger(__name__)
+
+
+def execute(args: argparse.Namespace, settings: Config, out: TextIO) -> int:
+    state = State(settings.data_collector.state_dir)
+    quarantine = Quarantine(state.quarantine)
+    held = list(quarantine.held())
+    if args.action in (None, "list"):
+        _list(held, getattr(args, "json", False), out)
+        return exits.OK
+    chosen = [one for name in args.names for one in _named(name, held)]
+    if len(chosen) < len(args.names):
+        return exits.USAGE
+    if args.action == "show":
+        log.info("%s: %s", chosen[0].member, chosen[0].reason)
+        return _show(chosen[0], out)
+    return _change(args.action, chosen, quarantine, settings, state)
+
+
+def _list(held: list[Held], as_json: bool, out: TextIO) -> None:
+    for one in held:
+        if as_json:
+            found = {"member": one.member, "bytes": one.size, "since": one.since, "reason": one.reason}
+            out.write(json.dumps(found) + "\n")
+        else:
+            out.write(f"{one.member}  {one.size} bytes, since {backoff.at(one.since)}: {one.reason}\n")
+
+
+def _named(name: str, held: list[Held]) -> list[Held]:
+    found = [one for one in held if name in (one.member, names.split(one.member)[1])]
+    if len(found) != 1:
+        log.error("%s: %s in the quarantine", name, "twice, say STORAGE/NAME:" if found else "is not")
+    return found if len(found) == 1 else []
+
+
+def _show(held: Held, out: TextIO) -> int:
+    out.flush()
+    with held.path.open("rb") as file:
+        shutil.copyfileobj(file, out.buffer)
+    return exits.OK
+
+
+def _change(action: str, chosen: list[Held], quarantine: Quarantine, settings: Config, state: State) -> int:
+    worst = exits.OK
+    for held in chosen:
+        try:
+            fate = _carry_out(action, held, quarantine, settings.folders)
+            with closing(Database(state.ledger)) as database:
+                History(database).note([Event(time.time(), fate, held.member, held.size, held.reason)])
+        except Error as error:
+            log.error("%s", error)
+            worst = error.status
+        else:
+            log.info("%s %s", fate, held.member)
+    return worst
+
+
+def _carry_out(action: str, held: Held, quarantine: Quarantine, folders: dict[str, Path]) -> str:
+    if action == "discard":
+        quarantine.discard(held)
+        return DISCARDED
+    storage = names.split(held.member)[0]
+    if storage not in folders:
+        raise StateError(f"{held.member}: {storage}_storage is not configured")
+    quarantine.release(held, folders[storage])
+    return RELEASED

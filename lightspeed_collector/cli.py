@@ -1,0 +1,183 @@
+"""The command line: parse, read the configuration, hand over to the command, exit with its status (sysexits.h).
+
+What a command needs is imported when it is chosen, so that each starts quickly and loads nothing that it has no use for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from lightspeed_collector import unpack
+from lightspeed_collector.ingress import cli as ingress
+from lightspeed_stack.daemon import exits, log
+from lightspeed_stack.daemon.config import ConfigError, find, load
+from lightspeed_stack.daemon.version import VERSION
+
+DESCRIPTION = """\
+Send what lightspeed-stack recorded (transcripts and feedback in its spool) to an ingress server: archive, upload, and
+delete what was accepted. A record is never deleted before the ingress has acknowledged it; whatever interrupts a run,
+the next one goes on."""
+
+EPILOG = """\
+The configuration file, when none is named: $LIGHTSPEED_STACK_CONFIG, ./lightspeed-stack.yaml,
+/etc/lightspeed-stack/lightspeed-stack.yaml, the first that exists; conf.d/*.yaml beside it is merged over it. Proxies
+come from the environment (HTTPS_PROXY, NO_PROXY); ~/.netrc is never read.
+
+exit status:
+   0  done, or nothing to do, or another run is under way
+  64  the command line is wrong
+  65  records were quarantined, everything else was sent
+  69  the ingress refused us (401, 403, 404, 415, a redirect ...): everything is kept
+  73  the state directory can't be written
+  74  the spool can't be read, or something in it can't be removed
+  75  the ingress can't be reached or is busy, or a signal ended the run: the next run goes on
+  78  the configuration is at fault"""
+
+QUARANTINE = """\
+Records that can't be sent (not JSON, too large by themselves, refused by the ingress while it takes others) are kept
+whole under state_dir/quarantine, each with the reason beside it. They are never sent and never dropped."""
+
+
+if TYPE_CHECKING:
+    Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; the manual page and the completions are made of it."""
+    parser = argparse.ArgumentParser(
+        prog="lightspeed-collector",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", help="read this configuration file")
+    parser.add_argument("--check-config", action="store_true", help="check the configuration and exit: 0 good, 78 not")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for add in (_add_run, _add_status, _add_history, _add_quarantine, _add_test_connection):
+        add(commands)
+    ingress.add_parser(commands)
+    unpack.add_parser(commands)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status."""
+    parser = build_parser()
+    try:
+        args = parser.parse_args(arguments)
+        if not args.command and not args.check_config:
+            parser.error("a command is needed: run, status, history, quarantine, test-connection, ingress or unpack")
+    except SystemExit as end:
+        return exits.USAGE if end.code == 2 else int(end.code or 0)
+    alone = _WITHOUT_CONFIG.get(args.command)
+    if alone:
+        return alone(args)
+    log.setup("lightspeed-collector", args.verbose)
+    return _with_config(args)
+
+
+_WITHOUT_CONFIG: dict[str, Callable[[argparse.Namespace], int]] = {"ingress": ingress.main, "unpack": unpack.main}
+
+
+def _with_config(args: argparse.Namespace) -> int:
+    from lightspeed_collector import commands, config
+
+    try:
+        path = find(args.config, os.environ)
+        settings = config.read(load(path, os.environ))
+    except ConfigError as error:
+        for fault in error.faults:
+            print(f"lightspeed-collector: {fault}", file=sys.stderr)
+        return exits.CONFIG
+    if args.check_config:
+        return exits.OK
+    reload = functools.partial(commands.load_config, path)
+    return commands.execute(args, settings, reload, sys.stdout)
+
+
+def _add_run(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "run",
+        help="send what waits in the spool, once or every interval",
+        description="Send what waits in the spool and exit. Oldest records first; a batch that an earlier run had begun"
+        " goes first of all, as it was. On a terminal a bar shows the progress.",
+    )
+    parser.add_argument(
+        "--interval",
+        nargs="?",
+        const=0.0,
+        type=_seconds,
+        metavar="SECONDS",
+        help="repeat every collection_interval, or every SECONDS, until SIGTERM",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show the batches that would be sent, and send nothing")
+    parser.add_argument("--json", action="store_true", help="print one JSON object with the counts")
+
+
+def _add_status(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "status",
+        help="show what waits, what is on its way, the last run and the next",
+        description="Show the spool (records, bytes, oldest), a batch on its way, the last run, when the next is due,"
+        " the quarantine. It only looks.",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_history(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "history",
+        help="show what left this host, when, and under which request id",
+        description="Show the batches that the ingress accepted, newest first, and what became of records that were not"
+        " sent. Kept for history_days.",
+    )
+    parser.add_argument("--limit", type=_count, default=20, metavar="N", help="at most so many of each (%(default)s)")
+    parser.add_argument("--conversation", metavar="ID", help="only what concerns this conversation, record by record")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_quarantine(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "quarantine",
+        help="list, show, release or discard records that can't be sent",
+        description=QUARANTINE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
+    listing = actions.add_parser("list", help="list them with their reasons (the default)")
+    listing.add_argument("--json", action="store_true", help="print one JSON object a line")
+    show = actions.add_parser("show", help="print the reason on stderr and the record on stdout")
+    show.add_argument("names", nargs=1, metavar="NAME", help="a record's name, or STORAGE/NAME")
+    for action, text in (("release", "put records back into the spool, to be tried again"), ("discard", "delete them")):
+        changing = actions.add_parser(action, help=text)
+        changing.add_argument("names", nargs="+", metavar="NAME", help="a record's name, or STORAGE/NAME")
+
+
+def _add_test_connection(commands: Commands) -> None:
+    commands.add_parser(
+        "test-connection",
+        help="ask the ingress whether it would take our uploads; stores nothing",
+        description="Send the ingress's own connection test with our credentials, through the same proxy and TLS"
+        " settings as an upload. Nothing is stored. Works while the collector is disabled.",
+    )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return seconds
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return count

@@ -1,0 +1,53 @@
+"""Finds out what a refused batch was refused for: its size, one of its records, or us. Values only.
+
+Too large: halve until it passes; a record that is refused alone is the culprit. Malformed: the same, but first single
+records show whether anything passes at all; when two are refused before anything was ever accepted, the fault is ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightspeed_collector.answers import Answer, Meaning
+from lightspeed_collector.batch import Batch, Room
+from lightspeed_collector.retention import Entry
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do with a refused batch: send `again` in smaller batches, set `culprits` aside, or blame ourselves."""
+
+    again: tuple[str, ...] = ()
+    culprits: tuple[Entry, ...] = ()
+    ours: bool = False
+
+
+class Inquiry:
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._trusted = False
+        self._suspects: list[Entry] = []
+        self.undecided = ""
+        """What a record was answered when nothing has shown yet that others pass."""
+
+    def accepted(self) -> tuple[Entry, ...]:
+        """A batch passed, so our way of sending is good: the suspects are culprits."""
+        culprits = tuple(self._suspects)
+        if culprits:
+            self._room.widen()
+        self._trusted, self._suspects, self.undecided = True, [], ""
+        return culprits
+
+    def refused(self, batch: Batch, answer: Answer) -> Verdict:
+        count = len(batch.members)
+        malformed = answer.meaning is Meaning.MALFORMED
+        if count > 1:
+            self._room.narrow(1 if malformed and not self._trusted else count // 2)
+            return Verdict(again=batch.members)
+        entry = Entry(batch.members[0], batch.identities[0])
+        if not malformed or self._trusted:
+            self._room.widen()
+            return Verdict(culprits=(entry,))
+        self._suspects.append(entry)
+        self.undecided = answer.text
+        return Verdict(ours=len(self._suspects) > 1)

@@ -1,0 +1,113 @@
+"""The SQLite file in the state directory: open it, find out whether it is sound, commit durably.
+
+A transaction that returned is on the disk: journal_mode=TRUNCATE with synchronous=FULL syncs the journal's end as well
+(sqlite.org/pragma.html). Faults of the file or the disk come out as `LedgerCorrupt` and `StateError`, never as sqlite3's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+from lightspeed_collector.errors import LedgerCorrupt, StateError
+
+VERSION = 1
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_WAIT_SECONDS = 5
+
+
+class Database:
+    """One connection; `with database.transaction():` around every change."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file, made if need be; raises `LedgerCorrupt`, `StateError`."""
+        self._open(path, "rwc")
+        with self._closed_on_error():
+            self._prepare()
+
+    @classmethod
+    def reader(cls, path: Path) -> Self:
+        """For looking only; a file that isn't there yet is an empty one."""
+        self = cls.__new__(cls)
+        there = path.exists()
+        self._open(path if there else Path("nothing"), "ro" if there else "memory")
+        with self._closed_on_error():
+            self._check() if there else self._create()
+        return self
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._explained():
+            return self._connection.execute(sql, values).fetchall()
+
+    def execute(self, sql: str, *values: Any) -> int:
+        """The number of rows changed."""
+        with self._explained():
+            return self._connection.execute(sql, values).rowcount
+
+    def execute_many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        with self._explained():
+            self._connection.executemany(sql, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and durable when it is left."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            raise
+
+    def _open(self, path: Path, mode: str) -> None:
+        self._path = path
+        uri = f"{path.absolute().as_uri()}?mode={mode}"
+        with self._explained():
+            self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_WAIT_SECONDS)
+
+    @contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        with self._explained():
+            self._connection.execute("PRAGMA journal_mode = TRUNCATE")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA temp_store = MEMORY")
+        self._check()
+        if not self.query("PRAGMA user_version")[0][0]:
+            self._create()
+
+    def _create(self) -> None:
+        schema = (resources.files("lightspeed_collector") / "ledger.sql").read_text(encoding="utf-8")
+        with self._explained():
+            self._connection.executescript(f"BEGIN IMMEDIATE;\n{schema}\nCOMMIT;")
+
+    def _check(self) -> None:
+        version = self.query("PRAGMA user_version")[0][0]
+        if version > VERSION:
+            raise StateError(f"{self._path}: made by a later release (version {version}, this one knows {VERSION})")
+        result = self.query("PRAGMA quick_check(1)")
+        if result != [("ok",)]:
+            raise LedgerCorrupt(f"{self._path}: {result[0][0]}")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT:
+                raise LedgerCorrupt(f"{self._path}: {error}") from error
+            raise StateError(f"{self._path}: {error}") from error

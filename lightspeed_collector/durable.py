@@ -1,0 +1,36 @@
+"""Files that are on the disk when the call returns."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+
+def write_durably(path: Path, content: bytes | BinaryIO, mode: int) -> None:
+    """Make or replace the contents of `path` and sync them; its name needs `sync_folder`."""
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)) as file:
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            shutil.copyfileobj(content, file, 1 << 20)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace(path: Path, content: bytes, mode: int) -> None:
+    """Readers see the old contents or the new, whole."""
+    draft = path.with_name(f".{path.name}.draft")
+    write_durably(draft, content, mode)
+    os.chmod(draft, mode)
+    os.rename(draft, path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,74 @@
+"""Honours requests to forget a conversation (SPOOL.md, "Forgetting a conversation"), in the order that a crash can't harm.
+
+Records of a batch that was claimed and isn't done yet count as sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Iterable
+
+from lightspeed_collector import events, names
+from lightspeed_collector.errors import Error
+from lightspeed_collector.history import FORGOTTEN, Event, History
+from lightspeed_collector.quarantine import Quarantine
+from lightspeed_collector.report import Report
+from lightspeed_collector.spool import Spool
+
+log = logging.getLogger(__name__)
+
+
+class Forgetting:
+    def __init__(self, spool: Spool, quarantine: Quarantine, history: History, report: Report) -> None:
+        self._spool = spool
+        self._quarantine = quarantine
+        self._history = history
+        self._report = report
+
+    def honour(self, requests: Iterable[str], members: Iterable[str], claimed: Collection[str]) -> None:
+        """Remove those of `members` that the requests cover and that are not `claimed`, then the requests.
+
+        `members` come from a listing that was begun after the one that found the requests had ended.
+        """
+        wanted = {_covered(request): request for request in requests}
+        unmet = set()
+        for member in members:
+            request = wanted.get(_key(member))
+            if request and member not in claimed and not self._remove(member):
+                unmet.add(request)
+        for held in self._quarantine.held():
+            if _key(held.member) in wanted:
+                self._quarantine.discard(held)
+                self._tell(held.member, held.size)
+        self._spool.sync()
+        for request in requests:
+            if wanted[_covered(request)] not in unmet:
+                self._spool.unlink(request)
+        self._spool.sync()
+
+    def _remove(self, member: str) -> bool:
+        """Whether the record is gone."""
+        try:
+            identity = self._spool.look(member)
+            if identity and self._spool.unlink(member):
+                self._tell(member, identity.size)
+        except Error as error:
+            self._report.problem(error)
+            return False
+        return True
+
+    def _tell(self, member: str, size: int) -> None:
+        self._history.note([Event(time.time(), FORGOTTEN, member, size, "on request")])
+        self._report.forgotten += 1
+        log.info("forgot %s", member, extra=events.fields(events.CONVERSATION_FORGOTTEN, record=member))
+
+
+def _covered(request: str) -> tuple[str, str | None]:
+    storage, name = names.split(request)
+    return storage, names.forgotten(name)
+
+
+def _key(member: str) -> tuple[str, str | None]:
+    storage, name = names.split(member)
+    return storage, names.conversation(name)

@@ -1,0 +1,134 @@
+"""What happened and when: runs, receipts, and the fate of every record that left the spool without being sent.
+
+Kept for `history_days`; the totals for ever.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from lightspeed_collector import names
+from lightspeed_collector.database import Database
+from lightspeed_collector.ledger import unpack
+
+DROPPED = "dropped"
+QUARANTINED = "quarantined"
+RELEASED = "released"
+DISCARDED = "discarded"
+FORGOTTEN = "forgotten"
+
+
+class Event(NamedTuple):
+    """Something that happened to a record other than being sent."""
+
+    at: float
+    fate: str
+    member: str
+    bytes: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Run:
+    started_at: float
+    ended_at: float
+    status: int
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A batch that the ingress took."""
+
+    accepted_at: float
+    batch_id: str
+    request_id: str
+    http_status: int
+    records: int
+    archive_bytes: int
+    members: tuple[str, ...]
+
+
+class History:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def note(self, events: Iterable[Event]) -> None:
+        with self._database.transaction():
+            self._database.execute_many(
+                "INSERT INTO event (at, fate, member, bytes, reason) VALUES (?, ?, ?, ?, ?)", events
+            )
+
+    def events(self, limit: int, conversation: str | None = None) -> list[Event]:
+        """Newest first."""
+        rows = self._database.query(
+            "SELECT at, fate, member, bytes, reason FROM event WHERE ?1 IS NULL OR instr(member, '_' || ?1 || '_')"
+            " ORDER BY at DESC, rowid DESC LIMIT ?2",
+            conversation,
+            limit,
+        )
+        return [Event(*row) for row in rows]
+
+    def record_run(self, run: Run, totals: Mapping[str, float]) -> None:
+        """Remember a run and add `totals` to those since the beginning."""
+        with self._database.transaction():
+            self._database.execute(
+                "INSERT INTO run (started_at, ended_at, status, report) VALUES (?, ?, ?, ?)",
+                *(run.started_at, run.ended_at, run.status, json.dumps(run.report)),
+            )
+            self._database.execute_many(
+                "INSERT INTO fact (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = value + excluded.value",
+                ((f"total_{key}", value) for key, value in totals.items()),
+            )
+
+    def totals(self) -> dict[str, float]:
+        """Everything ever added, by name."""
+        rows = self._database.query("SELECT substr(key, 7), value FROM fact WHERE key GLOB 'total_*'")
+        return dict(rows)
+
+    def runs(self, limit: int) -> list[Run]:
+        """Newest first."""
+        rows = self._database.query(
+            "SELECT started_at, ended_at, status, report FROM run ORDER BY rowid DESC LIMIT ?", limit
+        )
+        return [Run(started, ended, status, json.loads(report)) for started, ended, status, report in rows]
+
+    def last_success(self) -> float | None:
+        """When a run last ended that left nothing undone."""
+        ended: float | None = self._database.query("SELECT max(ended_at) FROM run WHERE status IN (0, 65)")[0][0]
+        return ended
+
+    def deliveries(self, limit: int, conversation: str | None = None) -> Iterator[Delivery]:
+        """Newest first; of one conversation, only its members."""
+        rows = self._database.query("SELECT id FROM batch WHERE accepted_at IS NOT NULL ORDER BY accepted_at DESC")
+        for (batch_id,) in rows:
+            if not limit:
+                return
+            delivery = self._delivery(batch_id, conversation)
+            if delivery.members:
+                limit -= 1
+                yield delivery
+
+    def prune(self, before: float) -> None:
+        """Forget what is older than `before`."""
+        with self._database.transaction():
+            self._database.execute("DELETE FROM event WHERE at < ?", before)
+            self._database.execute("DELETE FROM run WHERE ended_at < ?", before)
+            self._database.execute("DELETE FROM batch WHERE state = 'done' AND accepted_at < ?", before)
+
+    def _delivery(self, batch_id: str, conversation: str | None) -> Delivery:
+        at, request_id, status, records, size, packed = self._database.query(
+            "SELECT accepted_at, request_id, http_status, records, archive_bytes, members FROM batch WHERE id = ?",
+            batch_id,
+        )[0]
+        members = unpack(packed)
+        if conversation is not None:
+            members = [member for member in members if names.conversation(names.split(member)[1]) == conversation]
+        return Delivery(at, batch_id, request_id, status, records, size, tuple(members))
+
+
+def as_json(value: Event | Delivery | Run) -> dict[str, Any]:
+    return value._asdict() if isinstance(value, Event) else asdict(value)

@@ -1,0 +1,89 @@
+"""Reads waiting records one by one and sets aside what isn't one, so that nothing bad ever blocks what is behind it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+
+from lightspeed_collector import events, record
+from lightspeed_collector.errors import Error, SpoolError
+from lightspeed_collector.history import QUARANTINED, Event, History
+from lightspeed_collector.quarantine import Quarantine, is_being_written
+from lightspeed_collector.report import Report
+from lightspeed_collector.retention import Entry
+from lightspeed_collector.spool import Gone, Record, Spool, Unsettled
+from lightspeed_stack.daemon import exits
+
+log = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 60.0
+_EDGE = 4096
+
+
+class Intake:
+    def __init__(
+        self, spool: Spool, quarantine: Quarantine, history: History, report: Report, pause: Callable[[], None]
+    ) -> None:
+        self._spool = spool
+        self._quarantine = quarantine
+        self._history = history
+        self._report = report
+        self._pause = pause
+
+    def records(self, members: Iterable[str]) -> Iterator[Record]:
+        """Those of `members` that are sound records and can be read now."""
+        for member in members:
+            self._pause()
+            try:
+                found = self._spool.read(member)
+                fault = self._fault(found)
+            except (Gone, Unsettled):
+                continue
+            except SpoolError as error:
+                self._report.problem(error)
+                continue
+            if fault is None:
+                yield found
+            else:
+                with closing(found):
+                    self._refuse(found.entry, fault)
+
+    def set_aside(self, entry: Entry, reason: str) -> None:
+        """Into the quarantine; a record that can't be moved there stays where it is."""
+        try:
+            if not self._quarantine.take(entry, reason, self._spool):
+                return
+            size = entry.identity.size
+            self._history.note([Event(time.time(), QUARANTINED, entry.member, size, reason)])
+        except Gone:
+            return
+        except Error as error:
+            self._report.problem(error)
+            return
+        self._report.quarantined += 1
+        self._report.counted(exits.DATAERR)
+        fields = events.fields(events.RECORD_QUARANTINED, record=entry.member, reason=reason)
+        log.warning("quarantined %s: %s", entry.member, reason, extra=fields)
+
+    def _fault(self, found: Record) -> str | None:
+        if found.data is not None:
+            return record.fault(found.data)
+        return record.edges_fault(*found.edge(_EDGE))
+
+    def _refuse(self, entry: Entry, fault: str) -> None:
+        if self._may_be_unfinished(entry):
+            log.warning("left alone, it may still be being written: %s (%s)", entry.member, fault)
+        else:
+            self.set_aside(entry, fault)
+
+    def _may_be_unfinished(self, entry: Entry) -> bool:
+        """Writers that don't keep to the contract make half-written records; wait for them."""
+        try:
+            with self._spool.open(entry.member) as (descriptor, identity):
+                writing = is_being_written(descriptor)
+        except (Gone, SpoolError):
+            return True
+        age = time.time() - identity.mtime_ns / 1_000_000_000
+        return 0 <= age < SETTLE_SECONDS if writing is None else writing

@@ -1,0 +1,115 @@
+"""What was claimed, what was accepted, what is done: the memory that makes a crash harmless.
+
+A batch is claimed before a byte of it is sent, and its receipt is committed before a record is deleted. Every method
+that changes something returns when the change is on the disk.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightspeed_collector import names
+from lightspeed_collector.batch import Batch, Identity
+from lightspeed_collector.database import Database
+from lightspeed_collector.retention import Entry
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The ingress's word that it has a batch."""
+
+    http_status: int
+    request_id: str
+    accepted_at: float
+
+
+class Ledger:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, batch: Batch, now: float) -> None:
+        row = (batch.id, batch.sha256, batch.archive_bytes, len(batch.members), _pack(batch.members))
+        with self._database.transaction():
+            self._database.execute(
+                "INSERT OR REPLACE INTO batch (id, state, sha256, archive_bytes, records, members, identities, claimed_at)"
+                " VALUES (?, 'claimed', ?, ?, ?, ?, ?, ?)",
+                *row,
+                _pack(" ".join(map(str, identity)) for identity in batch.identities),
+                now,
+            )
+
+    def claimed(self) -> list[Batch]:
+        """Batches that may have been sent and were not acknowledged, oldest first."""
+        return self._batches("claimed")
+
+    def accepted(self) -> list[Batch]:
+        """Batches with a receipt whose records may still be in the spool, oldest first."""
+        return self._batches("accepted")
+
+    def receipt(self, batch: Batch, receipt: Receipt) -> None:
+        with self._database.transaction():
+            self._database.execute(
+                "UPDATE batch SET state = 'accepted', http_status = ?, request_id = ?, accepted_at = ? WHERE id = ?",
+                receipt.http_status,
+                receipt.request_id,
+                receipt.accepted_at,
+                batch.id,
+            )
+
+    def finish(self, batch: Batch, remaining: Sequence[Entry], now: float) -> None:
+        """Nothing is left to do for an accepted batch; `remaining` of its records are still in the spool."""
+        with self._database.transaction():
+            self._database.execute_many(
+                "INSERT OR REPLACE INTO sent (storage, name, device, inode, size, mtime_ns, seen_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                ((*names.split(entry.member), *entry.identity, now) for entry in remaining),
+            )
+            self._database.execute("UPDATE batch SET state = 'done', identities = NULL WHERE id = ?", batch.id)
+
+    def release(self, batch: Batch) -> None:
+        """Forget a claim: the ingress refused the batch, or there is nothing to send it from."""
+        with self._database.transaction():
+            self._database.execute("DELETE FROM batch WHERE id = ? AND state = 'claimed'", batch.id)
+
+    def held_until(self, now: float) -> float | None:
+        """Until when the ingress asked for peace, None when it didn't or the time is past."""
+        rows = self._database.query(
+            "SELECT value FROM fact WHERE key = 'held_since' OR key = 'held_until' ORDER BY key"
+        )
+        if len(rows) == 2 and rows[0][0] <= now < rows[1][0]:
+            return float(rows[1][0])
+        return None
+
+    def hold(self, now: float, until: float) -> None:
+        with self._database.transaction():
+            self._database.execute_many(
+                "INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)", [("held_since", now), ("held_until", until)]
+            )
+
+    def _batches(self, state: str) -> list[Batch]:
+        rows = self._database.query(
+            "SELECT id, sha256, archive_bytes, members, identities FROM batch WHERE state = ? ORDER BY claimed_at",
+            state,
+        )
+        return [_batch(*row) for row in rows]
+
+
+def _batch(batch_id: str, sha256: str, archive_bytes: int, members: bytes, identities: bytes) -> Batch:
+    lines = unpack(identities)
+    return Batch(batch_id, sha256, archive_bytes, tuple(unpack(members)), tuple(map(_identity, lines)))
+
+
+def _identity(line: str) -> Identity:
+    return Identity(*map(int, line.split()))
+
+
+def _pack(lines: Iterable[str]) -> bytes:
+    return zlib.compress("\n".join(lines).encode("ascii"), 1)
+
+
+def unpack(blob: Any) -> list[str]:
+    """The lines of a packed column."""
+    return zlib.decompress(blob).decode("ascii").split("\n")

@@ -1,0 +1,56 @@
+-- The collector's memory, version 1. Times are seconds since the epoch, UTC.
+
+-- A batch is claimed before it is sent, accepted before its records are deleted, done when they are.
+-- members: zlib, one STORAGE/NAME a line. identities: zlib, "device inode size mtime_ns" a line, null once done.
+CREATE TABLE batch (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('claimed', 'accepted', 'done')),
+    sha256 TEXT NOT NULL,
+    archive_bytes INTEGER NOT NULL,
+    records INTEGER NOT NULL,
+    members BLOB NOT NULL,
+    identities BLOB,
+    claimed_at REAL NOT NULL,
+    accepted_at REAL,
+    http_status INTEGER,
+    request_id TEXT
+);
+CREATE INDEX batch_state ON batch (state, claimed_at);
+
+-- Records that were accepted and are still in the spool: cleanup_after_send is off, or they can't be deleted.
+CREATE TABLE sent (
+    storage TEXT NOT NULL,
+    name TEXT NOT NULL,
+    device INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    seen_at REAL NOT NULL,
+    PRIMARY KEY (name, storage)
+) WITHOUT ROWID;
+
+-- What became of records that were not sent: dropped, quarantined, released, discarded, forgotten.
+CREATE TABLE event (
+    at REAL NOT NULL,
+    fate TEXT NOT NULL,
+    member TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    reason TEXT NOT NULL
+);
+CREATE INDEX event_at ON event (at);
+
+CREATE TABLE run (
+    started_at REAL NOT NULL,
+    ended_at REAL NOT NULL,
+    status INTEGER NOT NULL,
+    report TEXT NOT NULL
+);
+CREATE INDEX run_started ON run (started_at);
+
+-- Single facts: until when the ingress wants peace, the totals since the beginning.
+CREATE TABLE fact (
+    key TEXT PRIMARY KEY,
+    value REAL NOT NULL
+);
+
+PRAGMA user_version = 1;

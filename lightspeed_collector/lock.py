@@ -1,0 +1,40 @@
+"""One run at a time: flock(2) on a file of the state directory and on the storage folders. A killed run holds none."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lightspeed_collector.errors import Locked, StateError
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Raises `Locked` when another run has it, `StateError` when it can't be made."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateError(f"{path}: {error.strerror}") from error
+    try:
+        _take(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def folders(descriptors: Iterable[int]) -> None:
+    """Hold open folders too, until they are closed: two configurations may share a spool and not their state."""
+    for descriptor in descriptors:
+        _take(descriptor)
+
+
+def _take(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Locked("another run is under way: nothing to do") from error
+    except OSError:
+        return  # a file system without locks: the ledger's own remain

@@ -1,0 +1,189 @@
+"""One run through the spool: recover, scan, archive, claim, upload, receipt, delete.
+
+Whatever ends it, and wherever, the next run finds on the disk where to go on: an archive is durable before it is
+claimed, claimed before a byte of it is sent, and its receipt is durable before a record is deleted.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lightspeed_collector import backoff, events
+from lightspeed_collector.answers import Answer, Meaning
+from lightspeed_collector.archive import Archives
+from lightspeed_collector.backlog import Backlog, Queue
+from lightspeed_collector.batch import Batch, Room
+from lightspeed_collector.courier import Courier
+from lightspeed_collector.culprit import Inquiry
+from lightspeed_collector.errors import Busy, Refused, SpoolError, StateFull
+from lightspeed_collector.forget import Forgetting
+from lightspeed_collector.intake import Intake
+from lightspeed_collector.ledger import Ledger, Receipt
+from lightspeed_collector.progress import Progress
+from lightspeed_collector.report import Report
+from lightspeed_collector.retention import Entry
+from lightspeed_collector.sent import Sent
+from lightspeed_collector.spool import Spool, Unsettled
+from lightspeed_collector.stop import Stop
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    spool: Spool
+    ledger: Ledger
+    sent: Sent
+    archives: Archives
+    intake: Intake
+    courier: Courier
+    forgetting: Forgetting
+    room: Room
+    inquiry: Inquiry
+    progress: Progress
+    stop: Stop
+    report: Report
+    max_archive_bytes: int
+    cleanup: bool
+
+    def run(self) -> None:
+        """Send all that waits; raises what keeps it from going on."""
+        self._finish_accepted()
+        backlog = self._scan()
+        self._respect_hold()
+        self.progress.begin(len(backlog))
+        for batch in self.ledger.claimed():
+            self._resume(batch)
+        self._remove_orphans()
+        self._ship(Queue(self.sent.unsent(backlog)))
+        if self.inquiry.undecided:
+            raise Refused(f"the ingress answered {self.inquiry.undecided}: everything is kept")
+
+    def _ship(self, queue: Queue) -> None:
+        while batch := self._archive(queue):
+            self.ledger.claim(batch, time.time())
+            self._hand_over(batch, queue)
+
+    def _hand_over(self, batch: Batch, queue: Queue) -> None:
+        answer = self._upload(batch)
+        if answer.meaning is Meaning.ACCEPTED:
+            self._receipt(batch, answer)
+            self._delete(batch)
+        else:
+            self._divide(batch, answer, queue)
+
+    def _scan(self) -> Backlog:
+        """The records that wait, after those that are to be forgotten are gone."""
+        found = self.spool.scan(self.stop.check)
+        if found.requests:
+            claimed = {member for batch in self.ledger.claimed() for member in batch.members}
+            self.forgetting.honour(found.requests, self.spool.scan(self.stop.check).backlog, claimed)
+            found = self.spool.scan(self.stop.check)
+        return found.backlog
+
+    def _archive(self, queue: Queue) -> Batch | None:
+        while True:
+            try:
+                return self.archives.build(self.intake.records(queue), queue, self.room)
+            except StateFull as full:
+                log.warning("%s: trying a smaller batch", full)
+                self.room.narrow(full.records // 2)
+            except Unsettled as changing:
+                log.warning("left alone, it is being written: %s", changing)
+            except SpoolError as error:
+                self.report.problem(error)
+
+    def _upload(self, batch: Batch) -> Answer:
+        if batch.archive_bytes > self.max_archive_bytes:
+            return Answer(Meaning.TOO_LARGE, f"its archive has {batch.archive_bytes} bytes, over max_archive_bytes")
+        return self.courier.deliver(batch, self.archives.path(batch.id), self.progress.uploaded, self._hold)
+
+    def _receipt(self, batch: Batch, answer: Answer) -> None:
+        assert answer.status is not None
+        self.ledger.receipt(batch, Receipt(answer.status, answer.request_id, time.time()))
+        self.report.sent += len(batch.members)
+        self.report.batches += 1
+        self.report.bytes += batch.archive_bytes
+        self.report.request_ids.append(answer.request_id)
+        self.progress.sent(self.report.sent)
+        _tell(batch, answer)
+        for entry in self.inquiry.accepted():
+            self.intake.set_aside(entry, "the ingress refused it, and takes others")
+
+    def _delete(self, batch: Batch) -> None:
+        entries = list(map(Entry, batch.members, batch.identities))
+        remaining = self._delete_records(entries) if self.cleanup else entries
+        self.ledger.finish(batch, remaining, time.time())
+        self.archives.remove(batch.id)
+
+    def _delete_records(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Returns those that can't be deleted."""
+        failed = []
+        for entry in entries:
+            self.stop.check()
+            try:
+                self.spool.delete(entry)
+            except SpoolError as error:
+                self.report.problem(error)
+                failed.append(entry)
+        self.spool.sync()
+        return failed
+
+    def _divide(self, batch: Batch, answer: Answer, queue: Queue) -> None:
+        verdict = self.inquiry.refused(batch, answer)
+        self.ledger.release(batch)
+        self.archives.remove(batch.id)
+        if verdict.ours:
+            raise Refused(f"the ingress answered {answer.text}: everything is kept")
+        queue.put_back(*verdict.again)
+        for entry in verdict.culprits:
+            self.intake.set_aside(entry, answer.text)
+
+    def _finish_accepted(self) -> None:
+        for batch in self.ledger.accepted():
+            log.info("batch %s was accepted before: deleting its records", batch.id)
+            self._delete(batch)
+        if self.cleanup:
+            self.sent.remove(self._delete_records)
+
+    def _resume(self, batch: Batch) -> None:
+        """Send a claimed batch again, as it was; or its records, when the archive is lost."""
+        queue = Queue(())
+        self.report.repeated += 1
+        if self.archives.holds(batch):
+            self._hand_over(batch, queue)
+        else:
+            log.warning("the archive of batch %s is lost: its records are archived again", batch.id)
+            self.ledger.release(batch)
+            queue.put_back(*batch.members)
+        self._ship(queue)
+
+    def _remove_orphans(self) -> None:
+        for batch_id in self.archives.ids():
+            self.archives.remove(batch_id)
+
+    def _respect_hold(self) -> None:
+        until = self.ledger.held_until(time.time())
+        if until is not None:
+            raise Busy(f"the ingress asked for peace until {backoff.at(until)}: nothing is sent before")
+
+    def _hold(self, seconds: float) -> None:
+        now = time.time()
+        self.ledger.hold(now, now + seconds)
+
+
+def _tell(batch: Batch, answer: Answer) -> None:
+    if answer.odd_body:
+        log.warning("the ingress answered %s with a body that can't be understood", answer.text)
+    fields = events.fields(
+        events.BATCH_SENT,
+        batch_id=batch.id,
+        request_id=answer.request_id,
+        records=len(batch.members),
+        bytes=batch.archive_bytes,
+    )
+    text = "sent batch %s: %d records, %d bytes, request id %s"
+    log.info(text, batch.id, len(batch.members), batch.archive_bytes, answer.request_id or "unknown", extra=fields)

@@ -1,0 +1,137 @@
+"""Records that can't be sent, whole, each with the reason beside it: `quarantine/STORAGE/NAME` and `NAME.reason`.
+
+They come in durable copies before they leave the spool, and are never sent, dropped or changed; an operator releases
+or discards them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import filecmp
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightspeed_collector import names
+from lightspeed_collector.durable import sync_folder, write_durably
+from lightspeed_collector.errors import StateError
+from lightspeed_collector.retention import Entry
+from lightspeed_collector.spool import Spool, Unsettled
+
+REASON = ".reason"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A record in the quarantine."""
+
+    member: str
+    path: Path
+    reason: str
+    size: int
+    since: float
+
+
+class Quarantine:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def take(self, entry: Entry, reason: str, spool: Spool) -> bool:
+        """Move a record from the spool into the quarantine; False when it is no longer the same record.
+
+        Raises `StateError` when it can't be kept here (then it stays where it is), and what `spool` raises.
+        """
+        try:
+            with spool.open(entry.member) as (descriptor, identity):
+                if identity != entry.identity:
+                    raise Unsettled(entry.member)
+                self._keep(descriptor, entry.member, reason)
+        except Unsettled:
+            return False
+        deleted = spool.delete(entry)
+        spool.sync()
+        return deleted
+
+    def held(self) -> Iterator[Held]:
+        """All of them, by storage and age; raises `StateError`."""
+        for storage in (names.FEEDBACK, names.TRANSCRIPTS):
+            try:
+                found = sorted(os.listdir(self._folder / storage))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StateError(f"{self._folder / storage}: {error.strerror}") from error
+            yield from (self._held(storage, name) for name in found if names.is_record(name))
+
+    def discard(self, held: Held) -> None:
+        """Remove it for good; raises `StateError`."""
+        try:
+            held.path.unlink()
+            held.path.with_name(held.path.name + REASON).unlink(missing_ok=True)
+            sync_folder(held.path.parent)
+        except OSError as error:
+            raise StateError(f"{held.path}: {error.strerror}") from error
+
+    def release(self, held: Held, storage: Path) -> None:
+        """Put it back into the spool, to be tried again; raises `StateError`."""
+        target = storage / held.path.name
+        draft = storage / f".{held.path.name}"
+        try:
+            with held.path.open("rb") as source:
+                write_durably(draft, source, 0o640)
+            os.link(draft, target, follow_symlinks=False)
+        except FileExistsError as error:
+            if not filecmp.cmp(held.path, target, shallow=False):
+                raise StateError(f"{target}: there is another record of that name") from error
+        except OSError as error:
+            raise StateError(f"{target}: {error.strerror}") from error
+        finally:
+            draft.unlink(missing_ok=True)
+        sync_folder(storage)
+        self.discard(held)
+
+    def _held(self, storage: str, name: str) -> Held:
+        path = self._folder / storage / name
+        found = path.stat()
+        try:
+            reason = path.with_name(name + REASON).read_text(encoding="utf-8").strip()
+        except OSError:
+            reason = "unknown"
+        return Held(f"{storage}/{name}", path, reason, found.st_size, found.st_mtime)
+
+    def _keep(self, descriptor: int, member: str, reason: str) -> None:
+        storage, name = names.split(member)
+        folder = self._folder / storage
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft = folder / f".{name}"
+            with os.fdopen(os.dup(descriptor), "rb") as source:
+                write_durably(draft, source, 0o600)
+            target = _free(draft, folder / name)
+            write_durably(target.with_name(target.name + REASON), f"{reason}\n".encode(), 0o600)
+            os.rename(draft, target)
+            for made in (folder, self._folder, self._folder.parent):
+                sync_folder(made)
+        except OSError as error:
+            raise StateError(f"{folder / name}: {error.strerror or error}") from error
+
+
+def is_being_written(descriptor: int) -> bool | None:
+    """Whether somebody has the file open for writing; None when we may not know (fcntl(2), F_SETLEASE)."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
+def _free(draft: Path, wanted: Path) -> Path:
+    """`wanted`, or a name like it when a record with other contents is held under that already."""
+    while wanted.exists() and not filecmp.cmp(draft, wanted, shallow=False):
+        stem, _, number = wanted.stem.rpartition("_")
+        wanted = wanted.with_name(f"{stem}_{(int(number, 16) + 1) % 16**8:08x}.json")
+    return wanted

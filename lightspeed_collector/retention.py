@@ -1,0 +1,46 @@
+"""Which records have to go when the spool's limits are reached: the oldest first. Values only, no input or output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lightspeed_collector import names
+from lightspeed_collector.batch import Identity
+
+
+class Entry(NamedTuple):
+    """A record as a look at it showed it."""
+
+    member: str
+    identity: Identity
+
+
+class Surplus(NamedTuple):
+    entry: Entry
+    reason: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """None is no limit."""
+
+    max_bytes: int | None
+    max_age: float | None
+
+
+def surplus(entries: Iterable[Entry], total: int, limits: Limits, now: float) -> Iterator[Surplus]:
+    """Those of `entries` (oldest first, `total` bytes together) that exceed the limits, each with the reason."""
+    for entry in entries:
+        written = names.written_at(names.split(entry.member)[1])
+        if limits.max_age is not None and written is not None and now - written > limits.max_age:
+            reason = "max_record_age"
+        elif limits.max_bytes is not None and total > limits.max_bytes:
+            reason = "max_spool_bytes"
+        elif written is None:
+            continue
+        else:
+            return
+        total -= entry.identity.size
+        yield Surplus(entry, reason)

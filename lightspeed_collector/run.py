@@ -1,0 +1,181 @@
+"""One run from start to end: wires its parts together, holds the lock, keeps the limits, remembers how it went."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+
+from lightspeed_collector import adopt, credentials, events, limits, lock, textfile
+from lightspeed_collector.archive import Archives
+from lightspeed_collector.batch import Room
+from lightspeed_collector.config import Config
+from lightspeed_collector.courier import Courier
+from lightspeed_collector.culprit import Inquiry
+from lightspeed_collector.database import Database
+from lightspeed_collector.errors import Error, LedgerCorrupt, Locked, Stopped
+from lightspeed_collector.exchange import Exchange, Tls
+from lightspeed_collector.forget import Forgetting
+from lightspeed_collector.history import History, Run
+from lightspeed_collector.intake import Intake
+from lightspeed_collector.ledger import Ledger
+from lightspeed_collector.limits import Waiting
+from lightspeed_collector.pipeline import Pipeline
+from lightspeed_collector.progress import Progress
+from lightspeed_collector.quarantine import Quarantine
+from lightspeed_collector.report import Report
+from lightspeed_collector.sent import Sent
+from lightspeed_collector.spool import Spool
+from lightspeed_collector.state import State
+from lightspeed_collector.stop import Stop
+from lightspeed_stack.daemon.version import VERSION
+
+log = logging.getLogger(__name__)
+
+_DAY_SECONDS = 86400.0
+
+
+@dataclass
+class Collection:
+    """One run. `report` tells how it goes; the exit status is the report's."""
+
+    config: Config
+    environ: Mapping[str, str]
+    stop: Stop
+    progress: Progress
+    report: Report = field(default_factory=Report)
+
+    def run(self) -> None:
+        if not self.config.data_collector.enabled:
+            log.info("the collector is disabled (enabled: false): nothing is sent")
+            return
+        began = time.monotonic()
+        state = State(self.config.data_collector.state_dir)
+        try:
+            state.prepare()
+            with lock.held(state.lock):
+                self._work(state, began)
+        except Locked as error:
+            log.info("%s", error)
+        except Error as error:
+            self.report.problem(error)
+
+    def _work(self, state: State, began: float) -> None:
+        try:
+            self._session(state, began)
+        except LedgerCorrupt as error:
+            state.set_aside(error)
+            self._session(state, began)
+
+    def _session(self, state: State, began: float) -> None:
+        with ExitStack() as stack:
+            database, fresh = state.open()
+            stack.enter_context(closing(database))
+            spool = stack.enter_context(Spool(self.config.folders, self.report.problem))
+            lock.folders(spool.descriptors.values())
+            parts = _Parts(self, state, database, spool)
+            if fresh:
+                adopt.adopt(parts.archives, spool, parts.ledger)
+            self._ship(parts)
+            self._conclude(parts, began)
+
+    def _ship(self, parts: _Parts) -> None:
+        try:
+            parts.pipeline().run()
+        except LedgerCorrupt:
+            raise
+        except Stopped as stopped:
+            log.info("%s: the next run goes on", stopped)
+            self.report.counted(stopped.status)
+        except Error as error:
+            self.report.problem(error)
+        finally:
+            self.progress.end()
+
+    def _conclude(self, parts: _Parts, began: float) -> None:
+        """Limits, then report."""
+        settings, now = self.config.data_collector, time.time()
+        survey = parts.limits(now)
+        self.report.left = survey.records
+        seconds = time.monotonic() - began
+        run = Run(now - seconds, now, self.report.status, self.report.as_json(seconds))
+        parts.history.record_run(run, self.report.totals() | {f"runs_{run.status}": 1})
+        parts.history.prune(now - settings.history_days * _DAY_SECONDS)
+        parts.sent.prune(now, settings.history_days * _DAY_SECONDS)
+        textfile.write(settings, parts.history, survey, parts.quarantine)
+        log.info("%s", self.report.line(seconds), extra=events.fields(events.RUN_DONE, **run.report))
+
+
+class _Parts:
+    """What a run is made of, each made of what was made before."""
+
+    def __init__(self, run: Collection, state: State, database: Database, spool: Spool) -> None:
+        settings = run.config.data_collector
+        self._run = run
+        self._spool = spool
+        self.ledger = Ledger(database)
+        self.sent = Sent(database, spool)
+        self.history = History(database)
+        self.quarantine = Quarantine(state.quarantine)
+        self.archives = Archives(state.outgoing, settings.compression)
+        self.exchange = exchange(run.config, run.stop)
+
+    def pipeline(self) -> Pipeline:
+        run, settings = self._run, self._run.config.data_collector
+        room = Room(settings.max_archive_bytes)
+        return Pipeline(
+            spool=self._spool,
+            ledger=self.ledger,
+            sent=self.sent,
+            archives=self.archives,
+            intake=Intake(self._spool, self.quarantine, self.history, run.report, run.stop.check),
+            courier=courier(run.config, self.exchange, run.stop, run.report, run.environ),
+            forgetting=Forgetting(self._spool, self.quarantine, self.history, run.report),
+            room=room,
+            inquiry=Inquiry(room),
+            progress=run.progress,
+            stop=run.stop,
+            report=run.report,
+            max_archive_bytes=settings.max_archive_bytes,
+            cleanup=settings.cleanup_after_send,
+        )
+
+    def limits(self, now: float) -> limits.Survey:
+        run, settings = self._run, self._run.config.data_collector
+        claimed = {member for batch in self.ledger.claimed() for member in batch.members}
+        last = self.history.runs(1)
+        bounds = limits.bounds(
+            settings.max_spool_bytes, settings.max_record_age, last[0].ended_at if last else now, now
+        )
+        waiting = Waiting(self._spool, self.sent, run.stop.calm)
+        if run.stop.requested:
+            return waiting.count()
+        return limits.enforce(waiting, bounds, claimed, self._spool, self.history, run.report, now)
+
+
+def exchange(config: Config, stop: Stop) -> Exchange:
+    settings = config.data_collector
+    tls = Tls(settings.ca_bundle, settings.client_cert, settings.client_key)
+    return Exchange(tls, settings.connection_timeout_seconds, settings.upload_deadline_seconds, stop)
+
+
+def courier(config: Config, channel: Exchange, stop: Stop, report: Report, environ: Mapping[str, str]) -> Courier:
+    settings = config.data_collector
+    return Courier(
+        url=settings.ingress_server_url or "",
+        service=settings.ingress_content_service_name,
+        user_agent=settings.user_agent or f"lightspeed-collector/{VERSION}",
+        first_wait=settings.retry_wait_seconds,
+        exchange=channel,
+        credentials=credentials.create(
+            settings.ingress_server_auth_token,
+            settings.ingress_server_auth_token_file,
+            settings.oauth2,
+            channel,
+            environ,
+        ),
+        stop=stop,
+        report=report,
+    )

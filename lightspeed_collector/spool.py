@@ -1,0 +1,225 @@
+"""The reader's side of the spool: scan, look, read, delete. It never adds, changes or renames anything there.
+
+Everything is relative to a descriptor of the storage folder; symbolic links are never followed, and what isn't a
+regular file under a record's name is left alone and counted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from lightspeed_collector import names
+from lightspeed_collector.backlog import Backlog
+from lightspeed_collector.batch import Identity
+from lightspeed_collector.errors import SpoolError
+from lightspeed_collector.retention import Entry
+
+LARGE = 8 << 20
+_PIECE = 1 << 20
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_NO_RECORD = (errno.ELOOP, errno.ENXIO, errno.ENODEV)
+
+
+class Gone(Exception):
+    """There is no such record (any more): somebody else was faster, or it isn't a regular file."""
+
+
+class Unsettled(Exception):
+    """The record changed while it was read."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record's bytes, or for a large one the open file to read them from."""
+
+    entry: Entry
+    path: Path
+    data: bytes | None
+    file: BinaryIO | None
+
+    def pieces(self) -> Iterator[bytes]:
+        """As many bytes as the entry says; raises `Unsettled`, `SpoolError`."""
+        if self.data is not None:
+            yield self.data
+            return
+        left = self.entry.identity.size
+        while left and (piece := self._read(min(left, _PIECE))):
+            left -= len(piece)
+            yield piece
+        if left or self._read(1):
+            raise Unsettled(self.entry.member)
+
+    def edge(self, size: int) -> tuple[bytes, bytes]:
+        """The first and the last `size` bytes of a large record."""
+        first = self._read(size)
+        self._seek(max(0, self.entry.identity.size - size))
+        last = self._read(size)
+        self._seek(0)
+        return first, last
+
+    def close(self) -> None:
+        if self.file:
+            self.file.close()
+
+    def _read(self, size: int) -> bytes:
+        assert self.file
+        try:
+            return self.file.read(size)
+        except OSError as error:
+            raise _fault(self.path, error) from error
+
+    def _seek(self, offset: int) -> None:
+        assert self.file
+        self.file.seek(offset)
+
+
+@dataclass
+class Scan:
+    """What a listing found."""
+
+    backlog: Backlog = field(default_factory=Backlog)
+    requests: list[str] = field(default_factory=list)
+    strangers: int = 0
+
+
+class Spool:
+    def __init__(self, folders: Mapping[str, Path], tell: Callable[[SpoolError], None]) -> None:
+        """`tell` learns of a folder that can't be opened or listed; the other is used all the same."""
+        self._folders = dict(folders)
+        self._tell = tell
+        self._descriptors: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        """Opens the folders that exist."""
+        for storage, path in self._folders.items():
+            try:
+                self._descriptors[storage] = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self._tell(_fault(path, error))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        while self._descriptors:
+            os.close(self._descriptors.popitem()[1])
+
+    @property
+    def descriptors(self) -> Mapping[str, int]:
+        """The open folders by storage."""
+        return self._descriptors
+
+    def path(self, member: str) -> Path:
+        """Where a member is, for people to read."""
+        storage, name = names.split(member)
+        return self._folders[storage] / name
+
+    def scan(self, pause: Callable[[], None]) -> Scan:
+        """List both folders; `pause` is called between entries and may raise."""
+        found = Scan()
+        for storage, descriptor in self._descriptors.items():
+            try:
+                with os.scandir(descriptor) as entries:
+                    for entry in entries:
+                        _sort_in(entry, storage, found)
+                        pause()
+            except OSError as error:
+                self._tell(_fault(self._folders[storage], error))
+        return found
+
+    def look(self, member: str) -> Identity | None:
+        """What the record is now, None when there is no such record."""
+        storage, name = names.split(member)
+        if storage not in self._descriptors:
+            return None
+        try:
+            found = os.stat(name, dir_fd=self._descriptors[storage], follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _fault(self.path(member), error) from error
+        return _identity(found) if stat.S_ISREG(found.st_mode) else None
+
+    @contextmanager
+    def open(self, member: str) -> Iterator[tuple[int, Identity]]:
+        """A descriptor of the record, and what it is; raises `Gone`, `SpoolError`."""
+        storage, name = names.split(member)
+        if storage not in self._descriptors:
+            raise Gone(member)
+        try:
+            descriptor = os.open(name, _READ, dir_fd=self._descriptors[storage])
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) or error.errno in _NO_RECORD:
+                raise Gone(member) from error
+            raise _fault(self.path(member), error) from error
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise Gone(member)
+            yield descriptor, _identity(found)
+        except OSError as error:
+            raise _fault(self.path(member), error) from error
+        finally:
+            os.close(descriptor)
+
+    def read(self, member: str) -> Record:
+        """The record, whole unless it is larger than `LARGE`; raises `Gone`, `Unsettled`, `SpoolError`."""
+        with self.open(member) as (descriptor, identity):
+            if identity.size > LARGE:
+                return Record(Entry(member, identity), self.path(member), None, os.fdopen(os.dup(descriptor), "rb"))
+            data = os.read(descriptor, identity.size + 1)
+        if len(data) != identity.size:
+            raise Unsettled(member)
+        return Record(Entry(member, identity), self.path(member), data, None)
+
+    def delete(self, entry: Entry) -> bool:
+        """Remove the record if it is still the same file; whether it was. Raises `SpoolError`."""
+        return self.look(entry.member) == entry.identity and self.unlink(entry.member)
+
+    def unlink(self, member: str) -> bool:
+        """Remove a record or a request, whatever file it is now; whether there was one. Raises `SpoolError`."""
+        storage, name = names.split(member)
+        try:
+            os.unlink(name, dir_fd=self._descriptors[storage])
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise _fault(self.path(member), error) from error
+        return True
+
+    def sync(self) -> None:
+        """Make removals durable; raises `SpoolError`."""
+        for storage, descriptor in self._descriptors.items():
+            try:
+                os.fsync(descriptor)
+            except OSError as error:
+                raise _fault(self._folders[storage], error) from error
+
+
+def _sort_in(entry: os.DirEntry[str], storage: str, found: Scan) -> None:
+    if not entry.is_file(follow_symlinks=False):
+        found.strangers += 1
+    elif names.is_record(entry.name):
+        found.backlog.add(storage, entry.name)
+    elif names.forgotten(entry.name):
+        found.requests.append(f"{storage}/{entry.name}")
+    elif not names.is_draft(entry.name):
+        found.strangers += 1
+
+
+def _identity(found: os.stat_result) -> Identity:
+    return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _fault(path: Path, error: OSError) -> SpoolError:
+    return SpoolError(f"{path}: {error.strerror or error}")

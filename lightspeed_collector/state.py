@@ -1,0 +1,53 @@
+"""The state directory: `ledger.sqlite`, `outgoing/` (archives on their way), `quarantine/`, `lock`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+
+from lightspeed_collector import events
+from lightspeed_collector.database import Database
+from lightspeed_collector.durable import sync_folder
+from lightspeed_collector.errors import LedgerCorrupt, StateError
+
+log = logging.getLogger(__name__)
+
+
+class State:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ledger = folder / "ledger.sqlite"
+        self.outgoing = folder / "outgoing"
+        self.quarantine = folder / "quarantine"
+        self.lock = folder / "lock"
+
+    def prepare(self) -> None:
+        """Make what is missing; raises `StateError`."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.outgoing.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StateError(f"{error.filename}: {error.strerror}") from error
+
+    def open(self) -> tuple[Database, bool]:
+        """The ledger's database, and whether it is a new one: there was none, or it was corrupt and is set aside."""
+        fresh = not self.ledger.exists()
+        try:
+            return Database(self.ledger), fresh
+        except LedgerCorrupt as error:
+            self.set_aside(error)
+            return Database(self.ledger), True
+
+    def set_aside(self, cause: LedgerCorrupt) -> None:
+        """Keep a corrupt ledger for people to look at, and be ready for a new one; raises `StateError`."""
+        kept = self.ledger.with_name(f"{self.ledger.name}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+        text = "the ledger is corrupt and begun anew (%s); kept as %s; batches not acknowledged may be sent again"
+        log.warning(text, cause, kept, extra=events.fields(events.LEDGER_SET_ASIDE))
+        try:
+            os.rename(self.ledger, kept)
+            self.ledger.with_name(self.ledger.name + "-journal").unlink(missing_ok=True)
+            sync_folder(self.folder)
+        except OSError as error:
+            raise StateError(f"{self.ledger}: {error.strerror}") from error

@@ -1,0 +1,114 @@
+"""What other programs read after each run: metrics for Prometheus' textfile collector, and a small public status file.
+
+Both appear whole or not at all, and hold counts and times only: no name, no address, no secret.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from lightspeed_collector.config import Collector
+from lightspeed_collector.durable import replace
+from lightspeed_collector.history import History
+from lightspeed_collector.limits import Survey
+from lightspeed_collector.quarantine import Quarantine
+from lightspeed_stack.daemon import exits
+
+log = logging.getLogger(__name__)
+
+PREFIX = "lightspeed_collector_"
+OUTCOMES = {
+    exits.OK: "done",
+    exits.DATAERR: "quarantined",
+    exits.UNAVAILABLE: "refused",
+    exits.CANTCREAT: "state",
+    exits.IOERR: "spool",
+    exits.TEMPFAIL: "busy",
+    exits.CONFIG: "configuration",
+}
+_TOTALS = {
+    "sent": ("records_sent_total", "Records that the ingress accepted."),
+    "batches": ("batches_sent_total", "Batches that the ingress accepted."),
+    "bytes": ("bytes_sent_total", "Bytes of accepted archives."),
+    "quarantined": ("records_quarantined_total", "Records set aside because they can't be sent."),
+    "dropped": ("records_dropped_total", "Records dropped unsent by the limits of the spool."),
+    "forgotten": ("records_forgotten_total", "Records removed unsent because their conversation was deleted."),
+    "refused": ("uploads_refused_total", "Uploads that were answered and not accepted."),
+    "repeated": ("batches_repeated_total", "Batches that an earlier run had claimed and this one sent again."),
+}
+
+
+def write(settings: Collector, history: History, survey: Survey, quarantine: Quarantine) -> None:
+    """Write the files that are configured; that one can't be written costs the run nothing but a warning."""
+    if settings.metrics_textfile:
+        lines = [*_gauges(settings, history, survey, quarantine), *_counters(history)]
+        _write(settings.metrics_textfile, "".join(lines))
+    if settings.status_file:
+        _write(settings.status_file, json.dumps(_status(history, survey)) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        replace(path, text.encode(), 0o644)
+    except OSError as error:
+        log.warning("%s: %s", path, error.strerror)
+
+
+def _gauges(settings: Collector, history: History, survey: Survey, quarantine: Quarantine) -> Iterator[str]:
+    last = history.runs(1)[0]
+    yield _gauge("last_run_timestamp_seconds", "When the last run ended.", last.ended_at)
+    yield _gauge("last_run_duration_seconds", "How long the last run took.", last.ended_at - last.started_at)
+    yield _gauge("last_run_status", "The exit status of the last run (sysexits.h).", last.status)
+    success = history.last_success() or 0
+    yield _gauge(
+        "last_success_timestamp_seconds", "When a run last ended with nothing left undone, 0 for never.", success
+    )
+    yield _gauge("interval_seconds", "The configured collection_interval.", settings.collection_interval)
+    yield _gauge("spool_records", "Records that wait in the spool.", survey.records)
+    yield _gauge("spool_bytes", "Bytes of the records that wait in the spool.", survey.bytes)
+    yield _gauge("spool_max_bytes", "The configured max_spool_bytes, 0 for no limit.", settings.max_spool_bytes or 0)
+    yield _gauge(
+        "spool_oldest_timestamp_seconds", "When the oldest waiting record was made, 0 for none.", survey.oldest or 0
+    )
+    yield _gauge("spool_kept_records", "Records that were sent and are still in the spool.", survey.kept)
+    yield _gauge("spool_strangers", "Entries of the spool that are not records.", survey.strangers)
+    yield _gauge("quarantine_records", "Records in the quarantine.", sum(1 for _ in quarantine.held()))
+
+
+def _counters(history: History) -> Iterator[str]:
+    totals = history.totals()
+    for key, (name, text) in _TOTALS.items():
+        yield _head(name, text, "counter") + f"{PREFIX}{name} {_number(totals.get(key, 0))}\n"
+    yield _head("runs_total", "Runs by how they ended.", "counter")
+    for status, outcome in OUTCOMES.items():
+        yield f'{PREFIX}runs_total{{outcome="{outcome}"}} {_number(totals.get(f"runs_{status}", 0))}\n'
+
+
+def _gauge(name: str, text: str, value: float) -> str:
+    return _head(name, text, "gauge") + f"{PREFIX}{name} {_number(value)}\n"
+
+
+def _head(name: str, text: str, kind: str) -> str:
+    return f"# HELP {PREFIX}{name} {text}\n# TYPE {PREFIX}{name} {kind}\n"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:.3f}"
+
+
+def _status(history: History, survey: Survey) -> dict[str, object]:
+    last = history.runs(1)[0]
+    return {
+        "last_run": {
+            "ended_at": last.ended_at,
+            "status": last.status,
+            "outcome": OUTCOMES.get(last.status, "unknown"),
+            "sent": last.report["sent"],
+        },
+        "last_success_at": history.last_success(),
+        "waiting": {"records": survey.records, "bytes": survey.bytes, "oldest_at": survey.oldest},
+        "sent_total": int(history.totals().get("sent", 0)),
+    }
