@@ -22,7 +22,6 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS payload (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS record (digest BLOB PRIMARY KEY) WITHOUT ROWID;
 """
-_SETTLE_EVERY = 10_000
 
 
 class FolderError(Exception):
@@ -34,10 +33,14 @@ class FolderBusy(Exception):
 
 
 class Folder:
-    """Raises `FolderError` and `FolderBusy` when it is entered, and `FolderError` later on."""
+    """Raises `FolderError` and `FolderBusy` when it is entered, and `FolderError` later on.
 
-    def __init__(self, path: Path) -> None:
+    The memory is committed when `settle_every` records have been added, and at the end.
+    """
+
+    def __init__(self, path: Path, settle_every: int = 10_000) -> None:
         self._path = path
+        self._settle_every = settle_every
         self._unsettled = 0
 
     def __enter__(self) -> Self:
@@ -68,7 +71,7 @@ class Folder:
     def finish(self, payload: str) -> None:
         """All of the payload has been added."""
         self._memory.execute("INSERT INTO payload VALUES (?)", (payload,))
-        if self._unsettled >= _SETTLE_EVERY:
+        if self._unsettled >= self._settle_every:
             self._settle()
             self._memory.execute("BEGIN IMMEDIATE")
 
@@ -80,7 +83,7 @@ class Folder:
         try:
             self._write(record, key)
         except OSError as error:
-            raise FolderError(f"{error.filename or self._path}: {error.strerror}") from error
+            raise FolderError(f"{error.filename2 or error.filename or self._path}: {error.strerror}") from error
         self._memory.execute("INSERT INTO record VALUES (?)", (key,))
         self._unsettled += 1
         return True

@@ -13,7 +13,7 @@ import json
 import mmap
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,8 @@ def _append(descriptor: int, line: bytes, end: int) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(descriptor)
     except OSError:
-        os.ftruncate(descriptor, end)
+        with suppress(OSError):
+            os.ftruncate(descriptor, end)
         raise
 
 

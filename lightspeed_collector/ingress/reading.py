@@ -28,7 +28,7 @@ class Record(NamedTuple):
 
 
 def records(file: IO[bytes], fault: Callable[[str], None]) -> Iterator[Record]:
-    """`fault` is told of everything in the archive that is no record; what stands before the fault is good."""
+    """`fault` is told of everything in the archive that is no record; of a damaged one, what comes before is given."""
     try:
         unzipped: IO[bytes] = igzip.open(file, "rb")  # type: ignore[no-untyped-call]  # isal's stubs leave it out
         with unzipped, tarfile.open(fileobj=unzipped, mode="r|") as archive:

@@ -58,43 +58,46 @@ class Directory:
 
     def add(self, name: str, draft: Draft, about: Mapping[str, str]) -> bool:
         """A hard link: unlike a rename it never replaces what is there."""
-        try:
-            os.link(draft.path, self._path / name, follow_symlinks=False)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            raise StoreError(f"{self._path / name}: {error.strerror}") from error
-        finally:
+        with self._translated(name):
+            try:
+                os.link(draft.path, self._path / name, follow_symlinks=False)
+            except FileExistsError:
+                return False
             sync_directory(self._path)
         return True
 
     def digest(self, name: str) -> str | None:
-        try:
-            with (self._path / name).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreError(f"{self._path / name}: {error.strerror}") from error
+        """Also makes durable what a crash may have left just linked: a repeat is acknowledged for it."""
+        with self._translated(name):
+            try:
+                with (self._path / name).open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            except FileNotFoundError:
+                return None
+            sync_directory(self._path)
+        return digest
 
     def names(self) -> Iterator[str]:
-        try:
+        with self._translated(""):
             files = sorted(entry.name for entry in os.scandir(self._path) if entry.is_file(follow_symlinks=False))
-        except OSError as error:
-            raise StoreError(f"{self._path}: {error.strerror}") from error
         yield from (name for name in files if name.endswith(SUFFIX) and not name.startswith("."))
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        try:
+        with self._translated(name):
             descriptor = os.open(self._path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            raise StoreError(f"{self._path / name}: {error.strerror}") from error
         with os.fdopen(descriptor, "rb") as file:
             yield file
 
     def url(self, name: str) -> str:
         return (self._path.absolute() / name).as_uri()
+
+    @contextmanager
+    def _translated(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"{self._path / name}: {error.strerror}") from error
 
 
 def make_directory(path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fakes.reference_ingress import LIMIT, Ingress
+from tests.fakes.s3 import S3
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingress]:
     options = ["--token-file", str(token), "--require-identity", "--services", "lightspeed,ols"]
     with Ingress(folder, *options) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    with S3() as server:
+        yield server
