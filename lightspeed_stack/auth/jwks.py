@@ -17,6 +17,7 @@ from typing import Any
 
 import jwt
 import requests
+from urllib3.exceptions import HTTPError
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class KeyServer:
         except Unavailable as error:
             failure = str(error)
             log.warning("authentication keys: %s", failure)
-        except (requests.RequestException, OSError, ValueError) as error:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             failure = UNREACHABLE
             log.warning("authentication keys: %s: %s", failure, type(error).__name__)
         with self._lock:
@@ -123,7 +124,9 @@ class KeyServer:
         ) as answer:
             answer.raise_for_status()
             body = b""
-            for piece in answer.iter_content(1 << 16):
+            while piece := answer.raw.read1(
+                1 << 16, decode_content=True
+            ):  # whatever has come: iter_content waits for more
                 body += piece
                 if len(body) > MAX_BYTES:
                     raise Unavailable(NO_JSON)

@@ -49,14 +49,19 @@ def _public(private: PrivateKey) -> dict[str, Any]:
 
 
 class KeyServer:
-    """Serves `body` with `status`; while `gate` is cleared, requests wait. `count` is how many have come."""
+    """Serves `body` with `status`; while `gate` is cleared, requests wait. `count` is how many have come.
+
+    `endless` goes on with spaces, one each `drip_seconds` when that is set.
+    """
 
     def __init__(self, *signers: Signer) -> None:
         self.status = 200
         self.body = b""
         self.endless = False
+        self.drip_seconds = 0.0
         self.gate = threading.Event()
         self.gate.set()
+        self.ended = threading.Event()
         self.count = 0
         self.headers: list[dict[str, str]] = []
         self.publish(*signers)
@@ -76,6 +81,7 @@ class KeyServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.gate.set()
+        self.ended.set()
         self.endless = False
         self._server.shutdown()
         self._server.server_close()
@@ -95,7 +101,8 @@ class KeyServer:
                 try:
                     self.wfile.write(server.body)
                     while server.endless:
-                        self.wfile.write(b" " * 4096)
+                        self.wfile.write(b" " if server.drip_seconds else b" " * 4096)
+                        server.ended.wait(server.drip_seconds)
                 except OSError:
                     self.close_connection = True
 

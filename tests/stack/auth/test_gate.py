@@ -11,6 +11,8 @@ from lightspeed_stack.config import (
     ApiKeyConfig,
     Authentication,
     Authorization,
+    JwkConfig,
+    JwtConfiguration,
     RhIdentityConfig,
     TrustedProxyConfig,
 )
@@ -124,6 +126,14 @@ def authentication(module: str, **sections: object) -> Authentication:
 def test_each_module_is_made(config: Authentication, headers: dict[str, str], user_id: str) -> None:
     made = auth.create(config, Authorization(()))
     assert made.authenticate(headers, {}, "127.0.0.1").id == user_id
+
+
+def test_the_module_for_signed_tokens_asks_nobody_before_the_first_token() -> None:
+    names = JwtConfiguration("user_id", "username", ())
+    config = authentication("jwk-token", jwk_config=JwkConfig("http://127.0.0.1:9/keys", None, 5.0, names))
+    made = auth.create(config, Authorization(()))
+    with pytest.raises(errors.NotAuthenticated, match="Token could not be decoded"):
+        made.authenticate({"Authorization": "Bearer x"}, {}, None)
 
 
 @pytest.mark.parametrize("module", ["api-key-token", "jwk-token", "rh-identity", "trusted-proxy", "nothing"])

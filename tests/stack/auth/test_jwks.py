@@ -45,6 +45,14 @@ def found(keys: jwks.KeyServer, kid: str | None, algorithm: str = "RS256") -> bo
     return keys.find(kid, algorithm) is not None
 
 
+def fetches_end() -> bool:
+    """Whether the threads of all fetches end by themselves, soon."""
+    running = [thread for thread in threading.enumerate() if thread.name == "jwks"]
+    for thread in running:
+        thread.join(5)
+    return not any(thread.is_alive() for thread in running)
+
+
 def test_keys_are_fetched_once(server: KeyServer, clock: Clock) -> None:
     keys = client(server, clock)
     assert all(found(keys, "one") for _ in range(5))
@@ -107,6 +115,13 @@ def test_an_endless_answer_is_given_up(server: KeyServer, clock: Clock) -> None:
     server.endless = True
     with pytest.raises(jwks.Unavailable, match="Authentication key server returned invalid data"):
         client(server, clock).find("one", "RS256")
+
+
+def test_an_answer_that_drips_is_given_up(server: KeyServer, clock: Clock) -> None:
+    server.endless, server.drip_seconds = True, 0.02
+    with pytest.raises(jwks.Unavailable, match="Unable to reach authentication key server"):
+        client(server, clock, timeout=0.3).find("one", "RS256")
+    assert fetches_end()
 
 
 def test_keys_serve_on_while_the_server_is_down(server: KeyServer, clock: Clock) -> None:
@@ -243,11 +258,3 @@ JSON = st.recursive(
 def test_any_answer_is_read_or_refused(body: bytes) -> None:
     with pytest.raises(jwks.Unavailable):
         jwks.parse(body)
-
-
-def test_threads_of_a_fetch_end(server: KeyServer, clock: Clock) -> None:
-    assert found(client(server, clock), "one")
-    for thread in threading.enumerate():
-        if thread.name == "jwks":
-            thread.join(5)
-            assert not thread.is_alive()
