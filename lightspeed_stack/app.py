@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Flask, request
 
-from lightspeed_stack import handlers, metrics, parse, parts, redact
+from lightspeed_stack import auth, handlers, metrics, parse, parts, redact
 from lightspeed_stack.config import Config, Service
 from lightspeed_stack.cors import Cors
 from lightspeed_stack.daemon.config import ConfigError, Fault
@@ -50,6 +50,7 @@ ViewFunction = Callable[..., Any]
 def check(config: Config) -> None:
     """Raises ConfigError."""
     redact.from_config(config.redaction)
+    auth.create(config.authentication, config.authorization)
     parts.system_prompt(config.customization)
 
 
