@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 CONFIG ?= etc/demo/lightspeed-stack.yaml
 STAMP := $(VENV)/.installed
 
-.PHONY: reference help run run-data-collector dev check lint format type test test-crash test-systemd soak bench units clean
+.PHONY: reference help run run-data-collector dev check lint format type test test-crash test-systemd soak bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-zA-Z-]*:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,8 @@ test-crash: $(STAMP) ## kill a collector run at each of its state-changing syste
 
 reference: $(STAMP) ## write what follows from the configuration schemas
 	$(BIN)/python docs/reference.py
+
+include systemd/install.mk
 
 clean: ## remove what the targets above made, and ./var
 	rm -rf $(VENV) var build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -141,7 +141,9 @@ class Machine:
                     if _name(child) == "systemd":
                         return child
             time.sleep(0.05)
-        raise AssertionError(f"no machine: {self._popen.communicate(timeout=5)[0] if self._popen.poll() else 'timeout'}")
+        raise AssertionError(
+            f"no machine: {self._popen.communicate(timeout=5)[0] if self._popen.poll() else 'timeout'}"
+        )
 
     def _wait_for_boot(self) -> None:
         end = time.monotonic() + BOOT_SECONDS
