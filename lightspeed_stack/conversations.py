@@ -1,0 +1,233 @@
+"""Who said what in which conversation. A conversation belongs to whoever began it, for good.
+
+The statements are the same for SQLite and PostgreSQL. Owners and texts are opaque here and stand in no error. Times
+are kept as text in UTC, ISO 8601 with six digits, which sorts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    BindParameter,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    func,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from lightspeed_stack.database import Database, DatabaseError
+
+VERSION = 1
+
+_SCHEMA = MetaData()
+_CONVERSATION = Table(
+    "conversation",
+    _SCHEMA,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("topic_summary", Text),
+    Column("last_used_provider", Text, nullable=False),
+    Column("last_used_model", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("last_message_at", Text, nullable=False),
+    Column("message_count", Integer, nullable=False),
+    Index("conversation_of_user", "user_id", "last_message_at"),
+)
+_TURN = Table(
+    "turn",
+    _SCHEMA,
+    Column("conversation_id", ForeignKey(_CONVERSATION.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("completed_at", Text, nullable=False),
+    Column("extras", Text, nullable=False),
+)
+_MADE = Table("conversation_schema", _SCHEMA, Column("version", Integer, primary_key=True, autoincrement=False))
+
+_ID: BindParameter[str] = bindparam("id")
+_GET = select(_CONVERSATION).where(_CONVERSATION.c.id == _ID)
+_LIST = (
+    select(_CONVERSATION)
+    .where(_CONVERSATION.c.user_id == bindparam("user_id"))
+    .order_by(_CONVERSATION.c.last_message_at.desc(), _CONVERSATION.c.id)
+)
+_HISTORY = select(*_TURN.c[2:]).where(_TURN.c.conversation_id == _ID).order_by(_TURN.c.number)
+_LAST_TURNS = _HISTORY.order_by(None).order_by(_TURN.c.number.desc()).limit(bindparam("last"))
+_TOUCH = text(
+    """INSERT INTO conversation (id, user_id, last_used_provider, last_used_model, created_at, last_message_at,
+        message_count)
+    VALUES (:id, :user_id, :provider, :model, :started_at, :completed_at, 1)
+    ON CONFLICT (id) DO UPDATE SET last_used_provider = excluded.last_used_provider,
+        last_used_model = excluded.last_used_model, last_message_at = excluded.last_message_at,
+        message_count = conversation.message_count + 1
+    WHERE conversation.user_id = excluded.user_id
+    RETURNING message_count"""
+).columns(_CONVERSATION.c.message_count)
+_ADD_TURN = _TURN.insert().values(conversation_id=_ID)
+_RENAME = _CONVERSATION.update().where(_CONVERSATION.c.id == bindparam("this"))
+_DELETE = _CONVERSATION.delete().where(_CONVERSATION.c.id == _ID)
+_VERSION = select(func.max(_MADE.c.version))
+_STATE_VERSION = text("INSERT INTO conversation_schema (version) VALUES (:version) ON CONFLICT DO NOTHING")
+
+ConversationsError = DatabaseError
+
+
+class Foreign(Exception):
+    """The conversation belongs to another user; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Conversation:
+    id: str
+    user_id: str
+    topic_summary: str | None
+    last_used_provider: str
+    last_used_model: str
+    created_at: datetime
+    last_message_at: datetime
+    message_count: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """`extras` is whatever else is worth keeping, as JSON: attachments, documents referred to."""
+
+    question: str
+    answer: str
+    provider: str
+    model: str
+    started_at: datetime
+    completed_at: datetime
+    extras: Mapping[str, object] = field(default_factory=dict)
+
+
+class Conversations:
+    """Shared by all threads and kept over a fork. Every method may raise ConversationsError."""
+
+    def __init__(self, url: str | URL) -> None:
+        self._database = Database(url, _prepare)
+
+    def close(self) -> None:
+        """Close the connections of this process."""
+        self._database.close()
+
+    def ping(self) -> None:
+        """Raise ConversationsError if conversations can't be remembered."""
+        with self._database.reading() as connection:
+            connection.execute(_VERSION).scalar()
+
+    def get(self, conversation_id: str) -> Conversation | None:
+        with self._database.reading() as connection:
+            row = connection.execute(_GET, {"id": conversation_id}).first()
+        return _conversation(row) if row else None
+
+    def list(self, user_id: str) -> tuple[Conversation, ...]:
+        """The user's conversations, the latest first."""
+        with self._database.reading() as connection:
+            return tuple(map(_conversation, connection.execute(_LIST, {"user_id": user_id}).all()))
+
+    def history(self, conversation_id: str, last: int | None = None) -> tuple[Turn, ...]:
+        """The turns in their order, or only the last so many of them."""
+        with self._database.reading() as connection:
+            if last is None:
+                rows = connection.execute(_HISTORY, {"id": conversation_id}).all()
+            else:
+                rows = connection.execute(_LAST_TURNS, {"id": conversation_id, "last": last}).all()[::-1]
+        return tuple(map(_turn, rows))
+
+    def remember(self, conversation_id: str, user_id: str, turn: Turn) -> None:
+        """Add a turn to the user's conversation, which may be new; raises Foreign if it is somebody else's."""
+        values = _values(turn) | {"id": conversation_id}
+        with self._database.transaction() as connection:
+            number = connection.execute(_TOUCH, values | {"user_id": user_id}).scalar()
+            if number is None:
+                raise Foreign
+            connection.execute(_ADD_TURN, values | {"number": number})
+
+    def rename(self, conversation_id: str, topic_summary: str) -> bool:
+        """Whether there was such a conversation."""
+        with self._database.transaction() as connection:
+            values = {"this": conversation_id, "topic_summary": _storable(topic_summary)}
+            return connection.execute(_RENAME, values).rowcount == 1
+
+    def delete(self, conversation_id: str) -> bool:
+        """Remove the conversation and its turns; whether there was one."""
+        with self._database.transaction() as connection:
+            return connection.execute(_DELETE, {"id": conversation_id}).rowcount == 1
+
+
+def _prepare(connection: Connection) -> str | None:
+    """Make the tables where there are none; those of a later release can't be used."""
+    version = None
+    if inspect(connection).has_table(_MADE.name):
+        version = connection.execute(_VERSION).scalar()
+    if version is None:
+        _make_tables(connection)
+    elif version > VERSION:
+        return f"made by a later release, its schema is {version}, this one knows {VERSION}"
+    return None
+
+
+def _make_tables(connection: Connection) -> None:
+    """Any number of processes may do so at once."""
+    for table in _SCHEMA.sorted_tables:
+        connection.execute(CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
+    connection.execute(_STATE_VERSION, {"version": VERSION})
+
+
+def _values(turn: Turn) -> dict[str, object]:
+    return {
+        "question": _storable(turn.question),
+        "answer": _storable(turn.answer),
+        "provider": turn.provider,
+        "model": turn.model,
+        "started_at": _written(turn.started_at),
+        "completed_at": _written(turn.completed_at),
+        "extras": json.dumps(turn.extras) if turn.extras else "{}",
+    }
+
+
+def _conversation(row: Sequence[Any]) -> Conversation:
+    identity, user_id, topic, provider, model, created_at, last_message_at, count = row
+    return Conversation(identity, user_id, topic, provider, model, _read(created_at), _read(last_message_at), count)
+
+
+def _turn(row: Sequence[Any]) -> Turn:
+    question, answer, provider, model, started_at, completed_at, extras = row
+    return Turn(question, answer, provider, model, _read(started_at), _read(completed_at), json.loads(extras))
+
+
+def _written(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+_read = datetime.fromisoformat
+
+
+def _storable(said: str) -> str:
+    """Without what no database takes: NUL and halves of surrogate pairs."""
+    if "\0" in said:
+        said = said.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return said if said.isascii() else said.encode(errors="replace").decode()
