@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Flask, request
 
-from lightspeed_stack import auth, handlers, metrics, parse, parts, redact
+from lightspeed_stack import auth, handlers, metrics, parse, parts, providers, redact
 from lightspeed_stack.config import Config, Service
 from lightspeed_stack.cors import Cors
 from lightspeed_stack.daemon.config import ConfigError, Fault
@@ -25,6 +25,7 @@ from lightspeed_stack.spool import SpoolError
 from lightspeed_stack.views.authorized import AuthorizedView
 from lightspeed_stack.views.config import ConfigView
 from lightspeed_stack.views.conversations import ConversationsView, ConversationView
+from lightspeed_stack.views.data_collection import DataCollectionView
 from lightspeed_stack.views.door import Door
 from lightspeed_stack.views.feedback import FeedbackView
 from lightspeed_stack.views.feedback_status import FeedbackStatusView
@@ -60,6 +61,7 @@ def prepare(config: Config) -> None:
         Pseudonym(config.user_data_collection.user_id_hashing, config.state_dir)
     except PseudonymError as error:
         raise ConfigError(Fault("", "state_dir", str(error))) from error
+    providers.create(config.inference, config.state_dir)  # so that the workers find the index of documents made
     for spool in parts.spools(config.user_data_collection).values():
         try:
             spool.remove_old_drafts()
@@ -89,7 +91,7 @@ def worker_exited(runtime_dir: Path, pid: int) -> None:
 def _routes(config: Config, made: Parts) -> Iterator[tuple[str, ViewFunction]]:
     spec = parse.specification()
     parser = parse.Parser(spec)
-    door = Door(made.gate, made.pseudonym)
+    door = Door(made.gate, made.pseudonym, made.opt_outs)
     yield from _questions(config, made, door, parser)
     yield from _feedback(made, door, parser)
     yield from _conversations(made, door, parser)
@@ -113,6 +115,7 @@ def _feedback(made: Parts, door: Door, parser: parse.Parser) -> Iterator[tuple[s
     yield "/v1/feedback", feedback
     yield "/feedback", feedback
     yield "/v1/feedback/status", FeedbackStatusView.as_view("feedback_status", door, parser, made.switch)
+    yield "/v1/me/data-collection", DataCollectionView.as_view("data_collection", door, parser, made.opt_outs)
 
 
 def _conversations(made: Parts, door: Door, parser: parse.Parser) -> Iterator[tuple[str, ViewFunction]]:
@@ -130,8 +133,8 @@ def _service(config: Config, made: Parts, door: Door) -> Iterator[tuple[str, Vie
     yield "/authorized", AuthorizedView.as_view("authorized", door)
     yield "/readiness", ReadinessView.as_view("readiness", made.health)
     yield "/liveness", LivenessView.as_view("liveness")
-    is_open = config.authentication.skip_for_metrics
-    yield "/metrics", MetricsView.as_view("metrics", door, made.metrics, is_open=is_open)
+    needs_user = not config.authentication.skip_for_metrics
+    yield "/metrics", MetricsView.as_view("metrics", door, made.gauges, made.metrics, needs_user=needs_user)
 
 
 def _pages(config: Config, made: Parts, spec: dict[str, Any]) -> Iterator[tuple[str, ViewFunction]]:

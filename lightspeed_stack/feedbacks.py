@@ -39,10 +39,15 @@ class Feedbacks:
         self._pseudonym = pseudonym
         self._metrics = metrics
 
-    def keep(self, user: User, feedback: Feedback, now: datetime) -> None:
-        """Raises errors.NotFound, Forbidden, DatabaseFailed, StorageFailed, StorageFull."""
+    def keep(self, user: User, feedback: Feedback, now: datetime, *, private: bool = False) -> None:
+        """Raises errors.NotFound, Forbidden (what is `private` is not taken), StorageFailed, StorageFull."""
         if self._spool is None:
             raise errors.StorageFailed("No storage for feedback is configured.")
+        if private:
+            self._metrics.opted_out(KIND)
+            raise errors.Forbidden(
+                "The user has switched data collection off.", response="Storing feedback is disabled"
+            )
         self._memory.own(user, feedback.conversation_id, "submit feedback for")
         data = records.encode(self._record(user, feedback, now))
         try:

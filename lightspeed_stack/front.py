@@ -129,7 +129,7 @@ class Front:
         body = json.dumps(busy.body(), separators=(",", ":")).encode()
         length = str(len(body))
         headers = [("Content-Type", "application/json"), ("Content-Length", length), *busy.headers.items()]
-        start("503 Service Unavailable", [*headers, ("Connection", "close")])
+        start("503 Service Unavailable", headers)
         note.outcome = "busy"
         return _Body([body], lambda: self._end(environ, note))
 

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 
 from lightspeed_stack import errors
 from lightspeed_stack.conversations import ConversationsError
+from lightspeed_stack.optout import OptOutError
 from lightspeed_stack.switch import SwitchError
 from lightspeed_stack.views import reply
 
@@ -19,7 +20,8 @@ log = logging.getLogger(__name__)
 def register(app: Flask) -> None:
     app.register_error_handler(errors.Error, _told)
     app.register_error_handler(ConversationsError, _database)
-    app.register_error_handler(SwitchError, _switch)
+    app.register_error_handler(SwitchError, _setting)
+    app.register_error_handler(OptOutError, _setting)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(NotFound, _not_found)
     app.register_error_handler(MethodNotAllowed, _wrong_method)
@@ -36,19 +38,17 @@ def _database(error: ConversationsError) -> Response:
     return _told(errors.DatabaseFailed())
 
 
-def _switch(error: SwitchError) -> Response:
-    log.error("the feedback switch is not kept: %s", error)
+def _setting(error: SwitchError | OptOutError) -> Response:
+    log.error("a setting is not kept: %s", error)
     return _told(errors.StorageFailed("The setting could not be stored.", response="Failed to store the setting"))
 
 
 def _too_large(error: RequestEntityTooLarge) -> Response:
-    """The rest of the body is not read, so the connection can't be used again."""
     limit = current_app.config["MAX_CONTENT_LENGTH"]
     return _told(
         errors.TooLarge(
             f"The request body is larger than {limit} bytes.",
             response="Request is too large",
-            headers={"Connection": "close"},
         )
     )
 

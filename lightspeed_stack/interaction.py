@@ -156,7 +156,7 @@ class Interactions:
             return pieces.Refusal(asked.refusal)
         self._metrics.asked(*asked.labels)
         stream = asked.provider.stream(asked.messages, asked.model.name, client)
-        return pieces.Timed(stream, asked.begun, lambda seconds: self._first_token(asked, seconds))
+        return pieces.Measured(stream, asked.model, asked.begun, self._metrics)
 
     def finish(
         self,
@@ -190,9 +190,6 @@ class Interactions:
                 response="System prompt customization is disabled",
             )
         return wanted or self._configured_prompt
-
-    def _first_token(self, asked: Asked, seconds: float) -> None:
-        self._metrics.first_token(asked.model.provider, asked.model.name, seconds)
 
     def _count(self, asked: Asked, outcome: str, input_tokens: int, output_tokens: int) -> None:
         seconds = time.perf_counter() - asked.begun

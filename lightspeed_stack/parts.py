@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightspeed_stack import auth, database, knowledge, providers, redact
+from lightspeed_stack import auth, database, errors, knowledge, providers, redact
 from lightspeed_stack.config import Config, Customization, Rag, UserDataCollection
 from lightspeed_stack.conversations import Conversations
 from lightspeed_stack.daemon.config import ConfigError, Fault
 from lightspeed_stack.feedbacks import Feedbacks
 from lightspeed_stack.forgetting import Forgetting
+from lightspeed_stack.gauges import Gauges
 from lightspeed_stack.health import Health
 from lightspeed_stack.interaction import Interactions
 from lightspeed_stack.memory import Memory
 from lightspeed_stack.metrics import Metrics
+from lightspeed_stack.optout import OptOuts
 from lightspeed_stack.providers.base import Chunk
 from lightspeed_stack.pseudonym import Pseudonym
 from lightspeed_stack.retriever import Index
@@ -24,6 +27,8 @@ from lightspeed_stack.spool import Spool
 from lightspeed_stack.streams import Streams
 from lightspeed_stack.switch import Switch
 from lightspeed_stack.transcripts import Transcripts
+
+log = logging.getLogger(__name__)
 
 Retrieve = Callable[[str], tuple[Chunk, ...]]
 
@@ -38,11 +43,13 @@ class Parts:
     conversations: Conversations
     memory: Memory
     switch: Switch
+    opt_outs: OptOuts
     streams: Streams
     interactions: Interactions
     feedbacks: Feedbacks
     forgetting: Forgetting
     health: Health
+    gauges: Gauges
 
 
 def assemble(config: Config, runtime_dir: Path) -> Parts:
@@ -65,6 +72,7 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
         conversations=remembered,
         memory=memory,
         switch=Switch(config.state_dir, config.user_data_collection.feedback_enabled),
+        opt_outs=OptOuts(config.state_dir),
         streams=Streams(runtime_dir / "streams"),
         interactions=Interactions(
             allow=gate.authorize,
@@ -82,6 +90,7 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
         feedbacks=Feedbacks(kept.get("feedback"), memory, redactor, pseudonym, measured),
         forgetting=Forgetting(remembered, tuple(kept.values())),
         health=Health(registry.providers, remembered.ping, kept, config.user_data_collection.min_free_bytes),
+        gauges=Gauges(measured, kept, registry, config.inference),
     )
 
 
@@ -115,5 +124,16 @@ def _retrieve(rag: Rag, state_dir: Path) -> Retrieve:
     if not rag.enabled:
         return lambda question: ()
     index = Index(knowledge.index_file(state_dir))
-    index.refresh(rag.directories)
-    return lambda question: index.search(question, rag.top_k, rag.min_score)
+    try:
+        index.refresh(rag.directories)
+    except OSError as error:
+        log.error("the document index can't be written: %s", error)
+
+    def retrieve(question: str) -> tuple[Chunk, ...]:
+        try:
+            return index.search(question, rag.top_k, rag.min_score)
+        except errors.Error as error:
+            log.error("a question is asked without documents: %s", error)
+            return ()
+
+    return retrieve

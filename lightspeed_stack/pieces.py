@@ -1,13 +1,14 @@
-"""Streams that no provider tells: a refusal in one piece, and one that looks at the clock at the first token."""
+"""Streams that no provider tells: a refusal in one piece, and a provider's stream that is measured."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lightspeed_stack.providers.base import Chunk, Stream
+    from lightspeed_stack.metrics import Metrics
+    from lightspeed_stack.providers.base import Chunk, Model, Stream
 
 
 class Refusal:
@@ -24,20 +25,33 @@ class Refusal:
         self._text = ""
 
 
-class Timed:
-    """`stream` itself, but `on_first` is told the seconds from `begun` (time.perf_counter) to the first token."""
+class Measured:
+    """`stream` itself, but metrics learn of it: that it is being told, and when its first token came.
 
-    def __init__(self, stream: Stream, begun: float, on_first: Callable[[float], None]) -> None:
+    `begun` is on the clock of time.perf_counter.
+    """
+
+    def __init__(self, stream: Stream, model: Model, begun: float, metrics: Metrics) -> None:
         self._stream = stream
+        self._model = model
         self._begun = begun
-        self._on_first = on_first
+        self._metrics = metrics
+        self._told = False
         self.close = stream.close
 
     def __iter__(self) -> Iterator[Sequence[str]]:
+        self._metrics.stream_began()
+        try:
+            yield from self._pieces()
+        finally:
+            self._metrics.stream_ended()
+
+    def _pieces(self) -> Iterator[Sequence[str]]:
         pieces = iter(self._stream)
         for tokens in pieces:
             if tokens:
-                self._on_first(time.perf_counter() - self._begun)
+                seconds = time.perf_counter() - self._begun
+                self._metrics.first_token(self._model.provider, self._model.name, seconds)
                 yield tokens
                 break
             yield tokens

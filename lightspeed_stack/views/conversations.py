@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lightspeed_stack.memory import Memory
     from lightspeed_stack.views.door import Door
 
+RECORDS = "Records of this conversation that have not left this host will be removed unsent."
+
 
 class ConversationsView(View):
     init_every_request = False
@@ -77,8 +79,13 @@ class ConversationView(MethodView):
 
 
 def _deleted(conversation_id: str, deleted: bool) -> Mapping[str, object]:
-    response = "Conversation deleted successfully" if deleted else "Conversation not found"
-    return {"deleted": deleted, "conversation_id": conversation_id, "response": response, "success": True}
+    return {
+        "deleted": deleted,
+        "conversation_id": conversation_id,
+        "response": "Conversation deleted successfully" if deleted else "Conversation not found",
+        "success": True,
+        "records": RECORDS if deleted else None,
+    }
 
 
 def _listed(one: Conversation) -> dict[str, object]:

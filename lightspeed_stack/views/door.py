@@ -6,28 +6,36 @@ The order is upstream's: a body that is too large or no JSON is refused before a
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from flask import request
+from flask import current_app, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from lightspeed_stack import front, parse
+from lightspeed_stack import errors, front, parse
 
 if TYPE_CHECKING:
     from lightspeed_stack.auth import Gate, User
+    from lightspeed_stack.optout import OptOuts
     from lightspeed_stack.pseudonym import Pseudonym
 
 
+RECORDING = "x-data-collection"
+_CONSENT = frozenset({"on", "true", "yes", "1"})
+
+
 class Door:
-    def __init__(self, gate: Gate, pseudonym: Pseudonym) -> None:
+    def __init__(self, gate: Gate, pseudonym: Pseudonym, opt_outs: OptOuts) -> None:
         self._gate = gate
         self._pseudonym = pseudonym
+        self._opt_outs = opt_outs
 
     def body(self) -> object:
         """What `parse.Parser` reads; raises errors.Invalid for malformed JSON."""
-        return parse.read(request.get_data(cache=False), request.content_type)
+        return parse.read(_received(), request.content_type)
 
     def enter(self) -> User:
         user = self._gate.authenticate(request.headers, request.args, request.remote_addr)
-        request.environ[front.NOTE].user = self._pseudonym.of(user.id)
+        request.environ[front.NOTE].user = quote(self._pseudonym.of(user.id))
         return user
 
     def enter_for(self, action: str) -> User:
@@ -38,6 +46,23 @@ class Door:
     def allow(self, user: User, action: str) -> None:
         self._gate.authorize(user, action)
 
+    def is_private(self, user: User) -> bool:
+        """Whether this request must leave no record: the user said so once, or its header says so now."""
+        said = request.headers.get(RECORDING)
+        return (said is not None and said.strip().lower() not in _CONSENT) or self._opt_outs.has(user.id)
+
     def note(self, outcome: str) -> None:
         """One word for the log line."""
         request.environ[front.NOTE].outcome = outcome
+
+
+def _received() -> bytes:
+    try:
+        raw = request.get_data(cache=False)
+    except BlockingIOError:
+        raise errors.Plain(408, "Request Timeout") from None
+    except OSError:
+        raise errors.Plain(400, "Bad Request") from None
+    if request.content_length is None and len(raw) >= current_app.config["MAX_CONTENT_LENGTH"]:
+        raise RequestEntityTooLarge  # a chunked body is cut there without a word
+    return raw

@@ -35,5 +35,5 @@ class FeedbackView(View):
             raise errors.Forbidden("Storing feedback is disabled.", response="Storing feedback is disabled")
         feedback = self._parser.feedback(body)
         self._door.allow(user, "feedback")
-        self._feedbacks.keep(user, feedback, datetime.now(UTC))
+        self._feedbacks.keep(user, feedback, datetime.now(UTC), private=self._door.is_private(user))
         return reply.as_json({"response": "feedback received"})

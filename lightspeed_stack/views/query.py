@@ -34,7 +34,8 @@ class QueryView(View):
         user = self._door.enter()
         query = self._parser.query(body)
         self._door.allow(user, "query")
-        asked = self._interactions.begin(user, query, datetime.now(UTC))
+        private = self._door.is_private(user)
+        asked = self._interactions.begin(user, query, datetime.now(UTC), private=private)
         answer = self._interactions.ask(asked)
         self._interactions.finish(
             asked, answer.text, interaction.COMPLETE, answer.input_tokens, answer.output_tokens, answer.chunks

@@ -56,7 +56,8 @@ class StreamingQueryView(View):
         user = self._door.enter()
         query = self._parser.query(body)
         self._door.allow(user, "streaming_query")
-        asked = self._interactions.begin(user, query, datetime.now(UTC), ENDPOINT)
+        private = self._door.is_private(user)
+        asked = self._interactions.begin(user, query, datetime.now(UTC), ENDPOINT, private=private)
         teller = events.teller(query.media_type)
         telling = _Telling(
             asked,
