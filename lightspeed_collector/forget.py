@@ -26,25 +26,24 @@ class Forgetting:
         self._history = history
         self._report = report
 
-    def honour(self, requests: Iterable[str], members: Iterable[str], claimed: Collection[str]) -> None:
+    def honour(self, requests: Collection[tuple[str, str]], members: Iterable[str], claimed: Collection[str]) -> None:
         """Remove those of `members` that the requests cover and that are not `claimed`, then the requests.
 
         `members` come from a listing that was begun after the one that found the requests had ended.
         """
-        wanted = {_covered(request): request for request in requests}
+        wanted = {(storage, names.forgotten(name)) for storage, name in requests}
         unmet = set()
         for member in members:
-            request = wanted.get(_key(member))
-            if request and member not in claimed and not self._remove(member):
-                unmet.add(request)
+            if _key(member) in wanted and member not in claimed and not self._remove(member):
+                unmet.add(_key(member))
         for held in self._quarantine.held():
             if _key(held.member) in wanted:
                 self._quarantine.discard(held)
                 self._tell(held.member, held.size)
         self._spool.sync()
-        for request in requests:
-            if wanted[_covered(request)] not in unmet:
-                self._spool.unlink(request)
+        for storage, name in requests:
+            if (storage, names.forgotten(name)) not in unmet:
+                self._spool.unlink(f"{storage}/{name}")
         self._spool.sync()
 
     def _remove(self, member: str) -> bool:
@@ -62,11 +61,6 @@ class Forgetting:
         self._history.note([Event(time.time(), FORGOTTEN, member, size, "on request")])
         self._report.forgotten += 1
         log.info("forgot %s", member, extra=events.fields(events.CONVERSATION_FORGOTTEN, record=member))
-
-
-def _covered(request: str) -> tuple[str, str | None]:
-    storage, name = names.split(request)
-    return storage, names.forgotten(name)
 
 
 def _key(member: str) -> tuple[str, str | None]:

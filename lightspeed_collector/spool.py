@@ -85,15 +85,16 @@ class Scan:
     """What a listing found."""
 
     backlog: Backlog = field(default_factory=Backlog)
-    requests: list[str] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
     strangers: int = 0
 
 
 class Spool:
-    def __init__(self, folders: Mapping[str, Path], tell: Callable[[SpoolError], None]) -> None:
-        """`tell` learns of a folder that can't be opened or listed; the other is used all the same."""
+    def __init__(self, folders: Mapping[str, Path], tell: Callable[[SpoolError], None] | None = None) -> None:
+        """`tell` learns of a folder that can't be opened or listed, and the other is used all the same; without it that
+        raises."""
         self._folders = dict(folders)
-        self._tell = tell
+        self._tell = tell or _raise
         self._descriptors: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -206,13 +207,17 @@ class Spool:
                 raise _fault(self._folders[storage], error) from error
 
 
+def _raise(fault: SpoolError) -> None:
+    raise fault
+
+
 def _sort_in(entry: os.DirEntry[str], storage: str, found: Scan) -> None:
     if not entry.is_file(follow_symlinks=False):
         found.strangers += 1
     elif names.is_record(entry.name):
         found.backlog.add(storage, entry.name)
     elif names.forgotten(entry.name):
-        found.requests.append(f"{storage}/{entry.name}")
+        found.requests.append((storage, entry.name))
     elif not names.is_draft(entry.name):
         found.strangers += 1
 
