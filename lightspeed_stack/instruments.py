@@ -2,8 +2,8 @@
 
 With a directory each process keeps its values in files of its own there and every process shows the sum; without one
 the values are the process's own. prometheus_client decides between the two by a variable of its module when a value
-is made, and reads the directory from $PROMETHEUS_MULTIPROC_DIR whenever it opens a file. Both are set here, so the
-daemon's environment and who imports what first don't matter; but a process has one directory at a time.
+is made, and reads the directory from $PROMETHEUS_MULTIPROC_DIR whenever it opens a file, after a fork too. Both are
+set here, so the daemon's environment and who imports what first don't matter; a process that forks has one directory.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Family(Generic[T]):
 class Instruments:
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
-        self._value_class = _value_class(directory)
+        self._value_class: Any = values.MutexValue if directory is None else _per_process()
         self._lock = threading.Lock()
         self._registry = CollectorRegistry()
 
@@ -79,6 +79,8 @@ class Instruments:
     def _chosen(self, create: Callable[[], Any]) -> Any:
         with self._lock:
             values.ValueClass = self._value_class
+            if self._directory:
+                os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._directory)
             return create()
 
     def _everything(self) -> CollectorRegistry:
@@ -119,8 +121,5 @@ def worker_exited(directory: Path, pid: int) -> None:
             path.unlink()
 
 
-def _value_class(directory: Path | None) -> Any:
-    if directory is None:
-        return values.MutexValue
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+def _per_process() -> Any:
     return values.MultiProcessValue()  # type: ignore[no-untyped-call]  # has no types

@@ -6,8 +6,6 @@ redaction, validity and streams is ours. No text of a user and no id ever become
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from lightspeed_stack.instruments import Instruments, clean, worker_exited
@@ -79,14 +77,12 @@ class Metrics:
         self._requests.at(path, str(status)).inc()
         self._durations.at(path).observe(seconds)
 
-    @contextmanager
-    def request_in_progress(self) -> Iterator[None]:
-        gauge = self._in_progress.at()
-        gauge.inc()
-        try:
-            yield
-        finally:
-            gauge.dec()
+    def request_began(self) -> None:
+        self._in_progress.at().inc()
+
+    def request_ended(self) -> None:
+        """Its answer is sent, or given up."""
+        self._in_progress.at().dec()
 
     def stream_began(self) -> None:
         self._streams.at().inc()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -130,10 +129,11 @@ def test_each_thing_that_happens_is_counted(shared: Path, several: bool) -> None
 @pytest.mark.parametrize("several", [False, True])
 def test_what_is_in_progress_goes_up_and_down(shared: Path, several: bool) -> None:
     shown = Metrics(shared if several else None)
-    with suppress(RuntimeError), shown.request_in_progress(), shown.request_in_progress():
-        assert value(shown, "ls_requests_in_progress") == 2
-        raise RuntimeError
-    assert value(shown, "ls_requests_in_progress") == 0
+    shown.request_began()
+    shown.request_began()
+    assert value(shown, "ls_requests_in_progress") == 2
+    shown.request_ended()
+    assert value(shown, "ls_requests_in_progress") == 1
     shown.stream_began()
     shown.stream_ended()
     assert value(shown, "ls_streams_in_progress") == 0
@@ -219,13 +219,17 @@ def test_file_that_is_only_just_being_made_does_no_harm(shared: Path) -> None:
     assert value(shown, "ls_rest_api_calls_total", path="/", status_code="200") == 1
 
 
-def test_metrics_with_and_without_a_directory_live_side_by_side(shared: Path) -> None:
-    one, other = Metrics(shared), Metrics(None)
-    one.request("/one", 200, 0.1)
-    other.request("/other", 200, 0.1)
-    one.request("/late", 200, 0.1)
-    paths = [{dict(pairs).get("path") for _, pairs in samples(shown)} - {None} for shown in (one, other)]
-    assert paths == [{"/one", "/late"}, {"/other"}]
+def test_several_metrics_live_side_by_side(shared: Path, tmp_path: Path) -> None:
+    (tmp_path / "second").mkdir()
+    all_of_them = [Metrics(shared), Metrics(tmp_path / "second"), Metrics(None)]
+    for round_ in ("early", "late"):
+        for number, each in enumerate(all_of_them):
+            each.request(f"/{round_}/{number}", 200, 0.1)
+            each.spool("feedback", number, 0, 0.0)
+    for number, each in enumerate(all_of_them):
+        paths = {dict(pairs).get("path") for _, pairs in samples(each)} - {None}
+        assert paths == {f"/early/{number}", f"/late/{number}"}
+        assert value(each, "ls_spool_records", kind="feedback") == number
 
 
 def test_threads_lose_no_count(shared: Path) -> None:
