@@ -22,12 +22,17 @@ log = logging.getLogger(__name__)
 def repeat(
     load: Callable[[], Config], once: Callable[[Config], int], seconds: float | None, stop: Stop, notifier: Notifier
 ) -> int:
-    """`seconds` from the start of a run to the start of the next; None takes the configuration's."""
+    """`seconds` from the start of a run to the start of the next; None takes the configuration's.
+
+    A collector that is disabled has nothing to wait for: it ends, as a single run does.
+    """
     config = load()
     notifier.ready("Waiting for records")
     while not stop.requested:
         began = time.monotonic()
         once(config)
+        if not config.data_collector.enabled:
+            break
         interval = seconds or config.data_collector.collection_interval
         try:
             stop.sleep(max(0.0, began + interval - time.monotonic()))

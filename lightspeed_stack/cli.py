@@ -94,9 +94,9 @@ def _action(args: argparse.Namespace) -> Callable[[argparse.Namespace, Document]
 
 def _check(args: argparse.Namespace, document: Document) -> int:
     """Check our part here and the collector's by the collector itself."""
-    from lightspeed_stack import app
+    from lightspeed_stack import server
 
-    app.check(config.read(document))
+    server.checked(document)
     return sibling.call(COLLECTOR, ["--config", str(document.path), "--check-config"])
 
 

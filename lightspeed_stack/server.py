@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lightspeed_stack import app, config
 from lightspeed_stack.daemon import credentials, exits, web
-from lightspeed_stack.daemon.config import load
+from lightspeed_stack.daemon.config import ConfigError, Document, load
 from lightspeed_stack.daemon.notify import Notifier
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,16 @@ def serve(path: Path, environ: MutableMapping[str, str]) -> int:
         return exits.CANTCREAT
 
 
+def checked(document: Document) -> config.Config:
+    """The configuration in `document` if the modules too can use it; raises `ConfigError`."""
+    settings = config.read(document)
+    try:
+        app.check(settings)
+    except ConfigError as error:
+        raise document.placed(error) from error
+    return settings
+
+
 class _Daemon:
     def __init__(self, path: Path, environ: MutableMapping[str, str]) -> None:
         self._path = path
@@ -45,9 +55,7 @@ class _Daemon:
         return self._config
 
     def load(self) -> web.Listen:
-        fresh = config.read(load(self._path, self._environ))
-        app.check(fresh)
-        self._config = fresh
+        self._config = fresh = checked(load(self._path, self._environ))
         return _listen(fresh, self.runtime_dir)
 
     def prepare(self) -> None:

@@ -6,6 +6,7 @@ replaced. Every fault names the file and the key; nothing is ever guessed and no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,11 +59,22 @@ class Document:
     def fault(self, key: KeyPath, message: str) -> Fault:
         return Fault(str(self.origin(key)), dotted(key), message)
 
+    def placed(self, error: ConfigError) -> ConfigError:
+        """`error` of a module that knows its keys and not the files, with the file of each fault."""
+        return ConfigError(
+            *(fault if fault.file else self.fault(undotted(fault.key), fault.message) for fault in error.faults)
+        )
+
 
 def dotted(key: KeyPath) -> str:
     """`("a", "b", 0, "c")` as `a.b[0].c`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
     return text.removeprefix(".")
+
+
+def undotted(key: str) -> KeyPath:
+    """The inverse of `dotted`."""
+    return tuple(int(number) if number else name for name, number in re.findall(r"([^.\[\]]+)|\[(\d+)\]", key))
 
 
 def find(named: str | None, environ: Mapping[str, str]) -> Path:

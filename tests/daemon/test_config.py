@@ -77,3 +77,21 @@ def test_finds_the_file_of_the_working_directory(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "lightspeed-stack.yaml", "")
     assert config.find(None, {}) == Path("lightspeed-stack.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "path"), [("a", ("a",)), ("a.b[0].c", ("a", "b", 0, "c")), ("a[1][2]", ("a", 1, 2)), ("", ())]
+)
+def test_a_key_in_words_and_back(key: str, path: config.KeyPath) -> None:
+    assert config.dotted(path) == key
+    assert config.undotted(key) == path
+
+
+def test_gives_faults_of_modules_their_file(tmp_path: Path) -> None:
+    main = write(tmp_path / "main.yaml", "a: 1\n")
+    drop_in = write(tmp_path / "conf.d/10.yaml", "b: {c: 2}\n")
+    error = ConfigError(config.Fault("", "b.c", "is bad"), config.Fault("other", "a", "too"))
+    assert [str(fault) for fault in config.load(main, {}).placed(error).faults] == [
+        f"{drop_in}: b.c: is bad",
+        "other: a: too",
+    ]

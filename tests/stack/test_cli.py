@@ -90,7 +90,7 @@ def test_a_pattern_that_can_not_run_in_linear_time_is_named(tmp_path: Path) -> N
     file.write_text("redaction: {filters: [{name: a, pattern: x}, {name: b, pattern: '(?=x)'}]}\n")
     done = run("--config", str(file), "--check-config")
     assert done.returncode == 78
-    assert "redaction.filters[1].pattern" in done.stderr
+    assert f"{file}: redaction.filters[1].pattern" in done.stderr
 
 
 def test_serving_a_bad_configuration_is_78_too(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def stack(tmp_path: Path, ingress: Ingress, provider: FakeProvider) -> Iterator[
                 "ingress_server_url": ingress.url,
                 "ingress_content_service_name": "lightspeed",
                 "state_dir": str(tmp_path / "collector"),
+                "collection_interval": 1,
             }
         },
     }
@@ -192,10 +193,12 @@ def test_killed_between_acceptance_and_deletion_it_deletes_without_sending(stack
 
 def test_the_collector_repeats_in_the_foreground(stack: Stack, ingress: Ingress) -> None:
     with Process([sys.executable, "-m", "lightspeed_stack", "--config", str(stack.file), "--data-collector"]) as loop:
+        loop.wait_for("sent 0 records")
         talk(stack)
-        loop.signal(0)
+        loop.wait_for("sent [123] records in [12]")
         assert loop.stop() == 0
-    assert set(archived(ingress)) | set(spooled(stack))
+    assert collector(stack.file, "run").returncode == 0
+    assert len(archived(ingress)) == 3
 
 
 def test_neither_program_needs_the_other(stack: Stack, ingress: Ingress) -> None:
