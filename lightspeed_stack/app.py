@@ -14,8 +14,9 @@ from typing import Any
 
 from flask import Flask, request
 
-from lightspeed_stack import auth, handlers, metrics, parse, parts, providers, redact
+from lightspeed_stack import auth, database, handlers, metrics, parse, parts, providers, redact
 from lightspeed_stack.config import Config, Service
+from lightspeed_stack.conversations import Conversations, ConversationsError
 from lightspeed_stack.cors import Cors
 from lightspeed_stack.daemon.config import ConfigError, Fault
 from lightspeed_stack.front import NOTE, Front, Slots
@@ -62,6 +63,10 @@ def prepare(config: Config) -> None:
     except PseudonymError as error:
         raise ConfigError(Fault("", "state_dir", str(error))) from error
     providers.create(config.inference, config.state_dir)  # so that the workers find the index of documents made
+    try:
+        Conversations(database.address(config.database, config.state_dir)).ping()  # and the tables
+    except ConversationsError as error:
+        log.error("conversations can't be remembered: %s", error)
     for spool in parts.spools(config.user_data_collection).values():
         try:
             spool.remove_old_drafts()

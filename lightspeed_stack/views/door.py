@@ -35,7 +35,8 @@ class Door:
 
     def enter(self) -> User:
         user = self._gate.authenticate(request.headers, request.args, request.remote_addr)
-        request.environ[front.NOTE].user = quote(self._pseudonym.of(user.id))
+        name = self._pseudonym.of(user.id)
+        request.environ[front.NOTE].user = name if name.isalnum() else quote(name)
         return user
 
     def enter_for(self, action: str) -> User:

@@ -1,0 +1,44 @@
+"""The application over a fake provider, as the tests of HTTP use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.fakes.application import application, provider
+from tests.fakes.daemon import merged
+from tests.fakes.provider import FakeProvider
+
+MakeClient = Callable[..., FlaskClient]
+
+
+@pytest.fixture(scope="session")
+def fake() -> Iterator[FakeProvider]:
+    """A provider that answers "Hello from fake"."""
+    with FakeProvider() as running:
+        yield running
+
+
+@pytest.fixture
+def make_client(tmp_path: Path, fake: FakeProvider) -> MakeClient:
+    """Makes a client of an application with these overrides of the configuration, kept under `tmp_path`."""
+
+    def make(**overrides: Any) -> FlaskClient:
+        return application(tmp_path, merged(provider(fake.url), overrides)).test_client()
+
+    return make
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> FlaskClient:
+    return make_client()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, fake: FakeProvider) -> FlaskClient:
+    """A client that the tests of a module share: for requests that leave nothing behind."""
+    return application(tmp_path_factory.mktemp("shared"), provider(fake.url)).test_client()
