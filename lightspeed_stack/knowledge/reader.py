@@ -1,0 +1,107 @@
+"""One open connection to an index file, for one thread at a time; it never writes to the disk.
+
+The file never changes under it (see builder), so it is opened as immutable: no lock, no journal, a small cache.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from lightspeed_stack.knowledge import builder
+from lightspeed_stack.knowledge.ranking import Candidate, score, weights
+from lightspeed_stack.knowledge.words import informative
+from lightspeed_stack.providers.base import Chunk
+
+MAX_POSTINGS = 20_000
+CANDIDATES = 24
+
+_FREQUENCIES = "SELECT term, doc FROM vocabulary WHERE term IN (SELECT value FROM json_each(?))"
+_CANDIDATES = """
+SELECT passages.id, length, passages.title, head, passages.body FROM words JOIN passages ON passages.id = words.rowid
+JOIN files ON files.id = file JOIN roots ON roots.id = root
+WHERE words MATCH ? AND (roots.added OR roots.path IN (SELECT value FROM json_each(?)))
+ORDER BY bm25(words, 5.0, 3.0, 1.0) LIMIT ?
+"""
+_PASSAGE = """
+SELECT words.title, words.body, url, roots.path, files.path FROM words JOIN passages ON passages.id = words.rowid
+JOIN files ON files.id = file JOIN roots ON roots.id = root
+WHERE words.rowid = ?
+"""
+
+Identity = tuple[int, int, int, int, int]
+
+
+def identity(path: Path) -> Identity:
+    """Which file this is, and whose; another one after each renewal and in each process."""
+    stat = os.stat(path)
+    return os.getpid(), stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+class Reader:
+    """Every method raises sqlite3.Error when the file is no index."""
+
+    def __init__(self, path: Path) -> None:
+        self.identity = identity(path)
+        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA cache_size = -256")
+        builder.prepare(self._connection)
+        self._passages, self._length = self._connection.execute("SELECT passages, length FROM totals").fetchone()
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):
+            self._connection.close()
+
+    def count(self) -> tuple[int, int]:
+        """Documents and passages."""
+        (files,) = self._connection.execute("SELECT count(*) FROM files").fetchone()
+        return files, self._passages
+
+    def search(self, text: str, roots: Sequence[str], top_k: int, min_score: float) -> tuple[Chunk, ...]:
+        frequencies = self.terms(text)
+        weight = weights(frequencies, self._passages)
+        candidates = self._candidates(frequencies, roots)
+        found = [(score(candidate, weight), candidate.passage) for candidate in candidates]
+        best = sorted((-points, passage) for points, passage in found if points >= min_score)
+        return tuple(self._chunk(passage, -points) for points, passage in best[:top_k])
+
+    def terms(self, text: str) -> dict[str, int]:
+        """The informative words of a text as the index spells them, and in how many passages each stands."""
+        stems = builder.stems(self._connection, " ".join(informative(text)))
+        known = dict(self._connection.execute(_FREQUENCIES, (json.dumps(stems),)).fetchall())
+        return {stem: known.get(stem, 0) for stem in stems}
+
+    def _candidates(self, frequencies: Mapping[str, int], roots: Sequence[str]) -> list[Candidate]:
+        query = _query(frequencies)
+        rows = self._connection.execute(_CANDIDATES, (query, json.dumps(roots), CANDIDATES)) if query else ()
+        return [
+            Candidate(number, length / self._length, _set(title), _set(head), Counter(body.split()))
+            for number, length, title, head, body in rows
+        ]
+
+    def _chunk(self, passage: int, points: float) -> Chunk:
+        title, body, url, root, file = self._connection.execute(_PASSAGE, (passage,)).fetchone()
+        source = os.path.join(os.path.basename(root), file)
+        return Chunk(body, source, round(points, 4), title, url, {"document_id": source})
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+def _query(frequencies: Mapping[str, int]) -> str:
+    """Any of the known words, in FTS5's syntax; the commonest are left out when too many passages have them."""
+    chosen: list[str] = []
+    postings = 0
+    for frequency, term in sorted((frequency, term) for term, frequency in frequencies.items() if frequency):
+        postings += frequency
+        if chosen and postings > MAX_POSTINGS:
+            break
+        chosen.append(f'"{term}"')
+    return " OR ".join(chosen)
