@@ -34,10 +34,7 @@ class Directory:
         return False
 
     def has(self, name: str) -> bool:
-        with suppress(FileNotFoundError):
-            os.stat(name, dir_fd=self.fd, follow_symlinks=False)
-            return True
-        return False
+        return os.access(name, os.F_OK, dir_fd=self.fd, follow_symlinks=False)
 
     def entries(self) -> Iterator[os.DirEntry[str]]:
         """Every entry; for a directory opened for this alone, since a listing moves its descriptor's offset."""

@@ -125,9 +125,7 @@ class Spool:
     def _draft(self, conversation_id: str, data: bytes, now: datetime) -> tuple[durable.Directory, str]:
         """Write a draft, which reserves the name among writers; returns the directory it is in and the name."""
         _refuse_unsafe(conversation_id)
-        if now.tzinfo is None:
-            raise ValueError("a record's time needs a time zone")
-        prefix = f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}_{conversation_id}"
+        prefix = f"{_stamp(now)}_{conversation_id}"
         for _ in range(_TRIES):
             directory = self._current()
             self._refuse_when_full(directory, len(data))
@@ -164,6 +162,13 @@ class Spool:
 def _refuse_unsafe(conversation_id: str) -> None:
     if not _SAFE_ID.fullmatch(conversation_id):
         raise ValueError("the conversation id can't be part of a record's name")
+
+
+def _stamp(now: datetime) -> str:
+    if now.tzinfo is None:
+        raise ValueError("a record's time needs a time zone")
+    iso = now.astimezone(UTC).isoformat(timespec="microseconds")
+    return iso.removesuffix("+00:00").replace("-", "").replace(":", "") + "Z"
 
 
 def _is_old_draft(entry: os.DirEntry[str]) -> bool:

@@ -272,6 +272,24 @@ def test_record_is_durable_before_it_is_visible_and_its_name_before_it_is_acknow
     assert name in lines[5]
 
 
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("fault", ["fsync:error=EIO:when=1", "fsync:error=EIO:when=2", "renameat:error=EIO:when=1"])
+def test_fault_of_the_disk_at_any_step_is_told_and_leaves_nothing(spool: Spool, fault: str) -> None:
+    spool.check()
+    script = (
+        "import sys; from datetime import UTC, datetime; from pathlib import Path\n"
+        "from lightspeed_stack.spool import Spool, SpoolError\n"
+        "try: Spool(Path(sys.argv[1]), 0).put('c', b'{}', datetime.now(UTC))\n"
+        "except SpoolError as error: print(error.cause, error)"
+    )
+    calls = "renameat2,rename,renameat" if fault.startswith("rename") else "fsync"
+    strace = ["strace", "-o", "/dev/null", "-e", f"inject={calls}:{fault.partition(':')[2]}"]
+    command = [*strace, sys.executable, "-c", script, str(spool.directory)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told == f"error {spool.directory}: Input/output error\n"
+    assert os.listdir(spool.directory) == []
+
+
 WRITER = """
 import sys, threading
 from datetime import UTC, datetime
