@@ -223,10 +223,13 @@ def answer(status: int, *headers: str, body: bytes = b"", store: bool = False) -
 
 
 def accept(status: int = 202, body: bytes | None = None) -> Behaviour:
-    """As the real one: store, tell the request id in header and body."""
+    """As the real one: store, tell the request id in header and body; answer 200 to the connection test."""
 
     def behave(connection: Connection) -> None:
         connection.read_body()
+        if connection.upload.body == b"test=test":
+            connection.send(head(200, [f"{REQUEST_ID}: r-test"], 2) + b"{}")
+            return
         connection.store()
         request_id = f"r-{len(connection._ingress.stored):04d}"
         told = json.dumps({"request_id": request_id, "upload": {}}).encode() if body is None else body
