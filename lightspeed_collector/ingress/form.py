@@ -14,7 +14,8 @@ from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, Multip
 
 from lightspeed_collector.ingress.draft import Draft
 
-_PIECE = 1 << 18
+_READ = 1 << 20
+_PIECE = 1 << 16
 _MAX_MEMORY = 1 << 20
 _MAX_PARTS = 1000
 
@@ -70,22 +71,26 @@ def _drop(piece: bytes) -> None:
 
 def _events(stream: Stream, boundary: bytes) -> Iterator[Event]:
     decoder = MultipartDecoder(boundary, _MAX_MEMORY + _PIECE, max_parts=_MAX_PARTS)
-    while True:
-        try:
-            decoder.receive_data(_read(stream) or None)
-            event = decoder.next_event()
-            while not isinstance(event, (NeedData, Epilogue)):
+    try:
+        for piece in _pieces(stream):
+            decoder.receive_data(piece)
+            while not isinstance(event := decoder.next_event(), (NeedData, Epilogue)):
                 yield event
-                event = decoder.next_event()
-        except (ValueError, HTTPException) as error:
-            raise Broken from error
-        if isinstance(event, Epilogue):
-            return
+    except (ValueError, HTTPException) as error:
+        raise Broken from error
+
+
+def _pieces(stream: Stream) -> Iterator[bytes | None]:
+    """The body in pieces, then None. The server likes large reads, the decoder small pieces."""
+    while data := _read(stream):
+        for at in range(0, len(data), _PIECE):
+            yield data[at : at + _PIECE]
+    yield None
 
 
 def _read(stream: Stream) -> bytes:
     """Like read(2); whatever the server raises for a connection that ends early means a broken body."""
     try:
-        return stream.read(_PIECE)
+        return stream.read(_READ)
     except Exception as error:
         raise Broken from error

@@ -13,17 +13,18 @@ import zlib
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
-MEMBER = re.compile(
-    r"(transcripts|feedback)/([0-9]{8}T[0-9]{6}\.[0-9]{6}Z_[A-Za-z0-9][A-Za-z0-9-]{0,63}_[0-9a-f]{8}\.json)", re.ASCII
-)
+_NAME = r"(transcripts|feedback)/([0-9]{8}T[0-9]{6}\.[0-9]{6}Z_[A-Za-z0-9][A-Za-z0-9-]{0,63}_[0-9a-f]{8}\.json)"
+MEMBER = re.compile(_NAME, re.ASCII)
 
+# A header as the collector writes it: name, mode and owner, size, time, checksum, regular file, link, magic, no prefix.
+_PLAIN = re.compile(rb"(?s)(?=%s\0).{124}([0-7]{11})\0.{12}([0-7]{6}\0 )0.{188}\0" % _NAME.encode())
 _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
-_WINDOW = 1 << 20
+_WINDOW = 1 << 16
 _GZIP = 31
 _EXTENSION_LIMIT = 1 << 16
 _ADLER_PRIME = 65521
-_BLANK_CHECKSUM = b" " * 8
+_BLANKS = sum(b" " * 8)
 
 
 class Malformed(Exception):
@@ -78,14 +79,18 @@ class Checker:
 
     def _entry(self, data: bytes, at: int) -> int | None:
         """The length of the entry whose header is at `at`, None when more of it is needed to judge it."""
+        plain = _PLAIN.match(data, at)
+        if plain and not self._ended and not self._long_name:
+            self.records += 1
+            return _length(_checked(data[at : at + _BLOCK], plain[4], plain[3]))
         header = data[at : at + _BLOCK]
         if header == _ZEROS:
             self._ended = True
             return _BLOCK
         if self._ended:
             raise Malformed("something follows its end")
-        size = _size(header)
-        length = _BLOCK + -(-size // _BLOCK) * _BLOCK
+        size = _checked(header, header[148:156], header[124:136])
+        length = _length(size)
         kind = header[156:157]
         if kind in (b"x", b"L"):
             if size > _EXTENSION_LIMIT:
@@ -116,23 +121,25 @@ class Checker:
         self.records += 1
 
 
-def _size(header: bytes) -> int:
-    """The size field of a header whose checksum is right.
+def _checked(header: bytes, checksum_field: bytes, size_field: bytes) -> int:
+    """The size in a header whose checksum is right.
 
-    The low half of Adler-32 (RFC 1950) is one plus the sum of the bytes, modulo 65521: a sum of 512 bytes at C's speed.
+    The checksum counts its own field as blanks. The low half of Adler-32 (RFC 1950) is one plus the sum of the bytes,
+    modulo 65521: a sum at C's speed.
     """
-    blanked = header[:148] + _BLANK_CHECKSUM + header[156:]
     try:
-        checksum, size = _octal(header[148:156]), _octal(header[124:136])
+        checksum, size = int(checksum_field.rstrip(b" \0"), 8), int(size_field.rstrip(b" \0"), 8)
     except ValueError:
         raise Malformed("it is not a tar archive") from None
-    if (zlib.adler32(blanked) & 0xFFFF) != (checksum + 1) % _ADLER_PRIME or checksum < 0 or size < 0:
+    total = (zlib.adler32(header) & 0xFFFF) - 1 - sum(header[148:156]) + _BLANKS
+    if (total - checksum) % _ADLER_PRIME or checksum < 0 or size < 0:
         raise Malformed("it is not a tar archive")
     return size
 
 
-def _octal(field: bytes) -> int:
-    return int(field.rstrip(b" \0") or b"0", 8)
+def _length(size: int) -> int:
+    """Of an entry in the archive, header and padding included."""
+    return _BLOCK + -(-size // _BLOCK) * _BLOCK
 
 
 def _name(header: bytes) -> str:
