@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lightspeed_collector.config import Collector
 from lightspeed_collector.durable import replace
-from lightspeed_collector.history import History
+from lightspeed_collector.history import History, Run
 from lightspeed_collector.limits import Survey
 from lightspeed_collector.quarantine import Quarantine
 from lightspeed_stack.daemon import exits
@@ -20,6 +20,8 @@ from lightspeed_stack.daemon import exits
 log = logging.getLogger(__name__)
 
 PREFIX = "lightspeed_collector_"
+_RUNS_SHOWN = 10
+_RUNS_LOOKED_AT = 200
 OUTCOMES = {
     exits.OK: "done",
     exits.DATAERR: "quarantined",
@@ -47,7 +49,7 @@ def write(settings: Collector, history: History, survey: Survey, quarantine: Qua
         lines = [*_gauges(settings, history, survey, quarantine), *_counters(history)]
         _write(settings.metrics_textfile, "".join(lines))
     if settings.status_file:
-        _write(settings.status_file, json.dumps(_status(history, survey)) + "\n")
+        _write(settings.status_file, json.dumps(_status(settings, history, survey, quarantine)) + "\n")
 
 
 def _write(path: Path, text: str) -> None:
@@ -99,16 +101,21 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else f"{value:.3f}"
 
 
-def _status(history: History, survey: Survey) -> dict[str, object]:
-    last = history.runs(1)[0]
+def _status(settings: Collector, history: History, survey: Survey, quarantine: Quarantine) -> dict[str, object]:
+    runs = history.runs(_RUNS_LOOKED_AT)
     return {
-        "last_run": {
-            "ended_at": last.ended_at,
-            "status": last.status,
-            "outcome": OUTCOMES.get(last.status, "unknown"),
-            "sent": last.report["sent"],
-        },
+        "last_run": _run(runs[0]),
         "last_success_at": history.last_success(),
+        "next_run_at": runs[0].started_at + settings.collection_interval,
         "waiting": {"records": survey.records, "bytes": survey.bytes, "oldest_at": survey.oldest},
+        "limits": {"spool_bytes": settings.max_spool_bytes, "record_age_seconds": settings.max_record_age},
+        "quarantined": sum(1 for _ in quarantine.held()),
         "sent_total": int(history.totals().get("sent", 0)),
+        "runs": [_run(run) for run in runs[:_RUNS_SHOWN]],
+        "sent": [_run(run) for run in runs if run.report["sent"]][:_RUNS_SHOWN],
     }
+
+
+def _run(run: Run) -> dict[str, object]:
+    counts = {key: run.report[key] for key in ("sent", "batches", "bytes", "left", "dropped", "seconds")}
+    return {"ended_at": run.ended_at, "status": run.status, "outcome": OUTCOMES.get(run.status, "unknown"), **counts}

@@ -66,6 +66,8 @@ class UserDataCollection:
     min_free_bytes: int
     sent_to: str | None
     """The host that the collector sends records to, so that users can be told; null when it sends nothing."""
+    status_file: Path | None
+    """What the collector publishes about its runs."""
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,9 @@ def read(document: Document) -> Config:
     if faults:
         raise ConfigError(*faults)
     data["inference"]["providers"] = _providers(data)
-    data["user_data_collection"]["sent_to"] = _destination(data["user_data_collection"]["data_collector"] or {})
+    collector = data["user_data_collection"]["data_collector"] or {}
+    data["user_data_collection"]["sent_to"] = _destination(collector)
+    data["user_data_collection"]["status_file"] = _text(collector.get("status_file"))
     return build(Config, data)
 
 
@@ -268,6 +272,10 @@ def _destination(collector: Mapping[str, Any]) -> str | None:
     """Where the collector sends to, as far as its part says; the collector itself checks that part."""
     url = collector.get("ingress_server_url")
     return urlsplit(str(url)).hostname if collector.get("enabled") is True and url else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _providers(data: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from lightspeed_stack.config import UserDataCollection
 
 
 def collection(transcripts: bool = True, sent_to: str | None = None, hashing: str = "hmac") -> UserDataCollection:
-    return UserDataCollection(True, Path("/f"), transcripts, Path("/t"), hashing, 0, sent_to)
+    return UserDataCollection(True, Path("/f"), transcripts, Path("/t"), hashing, 0, sent_to, None)
 
 
 def test_says_what_is_recorded_and_that_it_stays() -> None:
