@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from lightspeed_stack import app, config
 from lightspeed_stack.daemon.config import load
@@ -15,9 +17,16 @@ from tests.fakes.daemon import merged
 
 BASE: Mapping[str, Any] = {
     "name": "test",
-    "service": {"host": "127.0.0.1", "port": 0, "workers": 1, "threads": 16},
+    "service": {"host": "127.0.0.1", "port": 0, "workers": 1, "threads": 640},
     "user_data_collection": {"feedback_enabled": True, "transcripts_enabled": True},
 }
+
+
+class ReadingClient(FlaskClient):
+    """Reads each answer to its end, as a server sends it."""
+
+    def open(self, *arguments: Any, **options: Any) -> TestResponse:
+        return super().open(*arguments, **({"buffered": True} | options))
 
 
 def configuration(folder: Path, overrides: Mapping[str, Any] | None = None) -> config.Config:
@@ -40,7 +49,9 @@ def application(folder: Path, overrides: Mapping[str, Any] | None = None) -> Fla
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     app.check(settings)
     app.prepare(settings)
-    return app.create_app(settings, settings.state_dir / "run")
+    made = app.create_app(settings, settings.state_dir / "run")
+    made.test_client_class = ReadingClient
+    return made
 
 
 def provider(url: str, **more: Any) -> dict[str, Any]:

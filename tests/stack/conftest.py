@@ -11,15 +11,16 @@ from flask.testing import FlaskClient
 
 from tests.fakes.application import application, provider
 from tests.fakes.daemon import merged
-from tests.fakes.provider import FakeProvider
+from tests.fakes.provider import MODELS, FakeProvider
 
 MakeClient = Callable[..., FlaskClient]
 
 
 @pytest.fixture(scope="session")
 def fake() -> Iterator[FakeProvider]:
-    """A provider that answers "Hello from fake"."""
-    with FakeProvider() as running:
+    """A provider that answers "Hello from fake", or what the model's name says."""
+    statuses = tuple(f"status-{status}" for status in (400, 401, 403, 429, 500, 502, 503))
+    with FakeProvider(models=(*MODELS, *statuses)) as running:
         yield running
 
 
