@@ -26,7 +26,8 @@ def fake() -> Iterator[FakeProvider]:
 @pytest.fixture(scope="module")
 def stack(fake: FakeProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     provider = {"name": "fake", "type": "openai", "base_url": fake.url}
-    with Stack(tmp_path_factory.mktemp("stack"), {"inference": {"providers": [provider]}}) as running:
+    overrides = {"inference": {"providers": [provider]}, "service": {"threads": 64}}
+    with Stack(tmp_path_factory.mktemp("stack"), overrides) as running:
         yield running
 
 

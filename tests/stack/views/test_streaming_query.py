@@ -48,7 +48,7 @@ def stack(fake: FakeProvider, tmp_path_factory: pytest.TempPathFactory) -> Itera
     }
     overrides = {
         "inference": {"providers": [provider], "default_provider": "fake", "default_model": "gpt-4o-mini"},
-        "service": {"keep_alive_comment_seconds": 1},
+        "service": {"keep_alive_comment_seconds": 1, "threads": 64},
         "query_validity": {"mode": "keywords", "keywords": ["linux"], "refusal": "That is not my trade."},
     }
     with Stack(tmp_path_factory.mktemp("stack"), overrides) as running:
