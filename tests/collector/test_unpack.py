@@ -2,10 +2,10 @@
 
 import json
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
-import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,18 +14,11 @@ import pytest
 
 from tests.fakes.archives import archive, member, special
 from tests.fakes.daemon import ROOT
-
-RUN = """
-import argparse, sys
-from lightspeed_collector import unpack
-parser = argparse.ArgumentParser()
-unpack.add_parser(parser.add_subparsers())
-sys.exit(unpack.main(parser.parse_args(sys.argv[1:])))
-"""
+from tests.fakes.reference_ingress import COMMAND
 
 
 def unpack(store: object, *options: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", RUN, "unpack", str(store), *map(str, options)]
+    command = [*COMMAND, "unpack", str(store), *map(str, options)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
 
 
@@ -86,7 +79,7 @@ class TestLines:
 
     def test_a_reader_that_stops_is_no_error(self, tmp_path: Path) -> None:
         store = store_of(tmp_path / "store", a={member(): b'"%s"' % (b"x" * 10_000) for _ in range(100)})
-        command = f"{sys.executable} -c '{RUN}' unpack {store} | head -c 10; echo ${{PIPESTATUS[0]}}"
+        command = f"{shlex.join(COMMAND)} unpack {store} | head -c 10; echo ${{PIPESTATUS[0]}}"
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, cwd=ROOT)
         assert done.stdout.endswith("0\n")
         assert done.stderr == ""
@@ -123,7 +116,7 @@ class TestFolder:
         out = tmp_path / "out"
         first, second = ({member(): b"%d" % n for n in range(3000)} for _ in range(2))
         store = store_of(tmp_path / "store", a=first, b=second)
-        with subprocess.Popen([sys.executable, "-c", RUN, "unpack", str(store), "--to", str(out)], cwd=ROOT) as victim:
+        with subprocess.Popen([*COMMAND, "unpack", str(store), "--to", str(out)], cwd=ROOT) as victim:
             while victim.poll() is None and sum(1 for _ in out.rglob("*.json")) < 3500:
                 pass
             victim.kill()
@@ -204,3 +197,7 @@ def test_a_folder_that_cannot_be(store: Path, tmp_path: Path) -> None:
     done = unpack(store, "--to", tmp_path / "file")
     assert done.returncode == 73
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_store_must_be_named() -> None:
+    assert subprocess.run([*COMMAND, "unpack"], capture_output=True, timeout=60, cwd=ROOT).returncode == 64

@@ -12,13 +12,7 @@ from tests.fakes.daemon import Process
 
 LIMIT = 100_000
 REQUEST_ID = "x-rh-insights-request-id"
-RUN = """
-import argparse, sys
-from lightspeed_collector.ingress import cli
-parser = argparse.ArgumentParser()
-cli.add_parser(parser.add_subparsers())
-sys.exit(cli.main(parser.parse_args(sys.argv[1:])))
-"""
+COMMAND = [sys.executable, "-m", "lightspeed_collector"]
 
 
 class Ingress(Process):
@@ -28,7 +22,7 @@ class Ingress(Process):
         self.folder = folder
         self.notifications = folder / "notifications.jsonl"
         where = ["--port", "0", "--store", str(folder)]
-        super().__init__([sys.executable, "-c", RUN, "ingress", *where, *options], environ)
+        super().__init__([*COMMAND, "ingress", *where, *options], environ)
 
     def __enter__(self) -> Self:
         super().__enter__()

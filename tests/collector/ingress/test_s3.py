@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.collector.test_unpack import RUN as UNPACK
 from tests.fakes.archives import batch, upload
 from tests.fakes.daemon import ROOT, Process
-from tests.fakes.reference_ingress import RUN, Ingress
+from tests.fakes.reference_ingress import COMMAND, Ingress
 from tests.fakes.s3 import S3
 
 
@@ -85,24 +84,20 @@ def test_what_was_put_just_before_a_crash_is_told_at_the_next_start(tmp_path: Pa
 
 
 def test_a_bucket_that_cannot_be_used_ends_the_start(tmp_path: Path, s3: S3) -> None:
-    command = [sys.executable, "-c", RUN, "ingress", "--store", "s3://no-such-bucket/x", "--state", str(tmp_path)]
+    command = [*COMMAND, "ingress", "--store", "s3://no-such-bucket/x", "--state", str(tmp_path)]
     with Process(command, s3.environ) as process:
         assert process.wait() == 69
         process.wait_for("s3://no-such-bucket/x/: .*404")
 
 
-def test_without_boto3_it_says_what_to_install(tmp_path: Path) -> None:
-    without = "import sys; sys.modules['boto3'] = None\n"
-    for program in (without + RUN, without + UNPACK):
-        options = (
-            ["ingress", "--store", "s3://b", "--state", str(tmp_path)]
-            if "ingress import" in program
-            else ["unpack", "s3://b"]
-        )
-        done = subprocess.run([sys.executable, "-c", program, *options], capture_output=True, text=True, cwd=ROOT)
-        assert done.returncode == 69
-        assert "pip install 'lightspeed-stack[s3]'" in done.stderr
-        assert len(done.stderr.splitlines()) == 1
+@pytest.mark.parametrize("options", [["ingress", "--store", "s3://b", "--state"], ["unpack", "s3://b", "--to"]])
+def test_without_boto3_it_says_what_to_install(tmp_path: Path, options: list[str]) -> None:
+    program = "import sys; sys.modules['boto3'] = None; from lightspeed_collector import __main__; __main__.run()"
+    command = [sys.executable, "-c", program, *options, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 69
+    assert "pip install 'lightspeed-stack[s3]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_the_data_team_unpacks_from_there(tmp_path: Path, s3: S3, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,11 +109,11 @@ def test_the_data_team_unpacks_from_there(tmp_path: Path, s3: S3, place: str, mo
             assert upload(ingress.url, body, name, 2).status_code == 202
     for key, value in s3.environ.items():
         monkeypatch.setenv(key, value)
-    lines = subprocess.run([sys.executable, "-c", UNPACK, "unpack", place], capture_output=True, text=True, cwd=ROOT)
+    lines = subprocess.run([*COMMAND, "unpack", place], capture_output=True, text=True, cwd=ROOT)
     assert lines.returncode == 0, lines.stderr
     batches = [json.loads(line)["batch_id"] for line in lines.stdout.splitlines()]
     assert batches == [name for name in sorted(names) for _ in range(2)]
-    command = [sys.executable, "-c", UNPACK, "unpack", place, "--to", str(tmp_path / "out")]
+    command = [*COMMAND, "unpack", place, "--to", str(tmp_path / "out")]
     for new in (4, 0):
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 0
