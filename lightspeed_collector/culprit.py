@@ -12,6 +12,8 @@ from lightspeed_collector.answers import Answer, Meaning
 from lightspeed_collector.batch import Batch, Room
 from lightspeed_collector.retention import Entry
 
+MOST_IN_A_ROW = 10
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -27,6 +29,7 @@ class Inquiry:
         self._room = room
         self._trusted = False
         self._suspects: list[Entry] = []
+        self._in_a_row = 0
         self.undecided = ""
         """What a record was answered when nothing has shown yet that others pass."""
 
@@ -35,7 +38,7 @@ class Inquiry:
         culprits = tuple(self._suspects)
         if culprits:
             self._room.widen()
-        self._trusted, self._suspects, self.undecided = True, [], ""
+        self._trusted, self._suspects, self._in_a_row, self.undecided = True, [], 0, ""
         return culprits
 
     def refused(self, batch: Batch, answer: Answer) -> Verdict:
@@ -46,8 +49,15 @@ class Inquiry:
             return Verdict(again=batch.members)
         entry = Entry(batch.members[0], batch.identities[0])
         if not malformed or self._trusted:
-            self._room.widen()
-            return Verdict(culprits=(entry,))
+            return self._convict(entry, answer)
         self._suspects.append(entry)
         self.undecided = answer.text
         return Verdict(ours=len(self._suspects) > 1)
+
+    def _convict(self, entry: Entry, answer: Answer) -> Verdict:
+        """Unless the ingress takes nothing at all any more: a whole spool is never set aside."""
+        self._in_a_row += answer.status is not None
+        if self._in_a_row > MOST_IN_A_ROW:
+            return Verdict(ours=True)
+        self._room.widen()
+        return Verdict(culprits=(entry,))

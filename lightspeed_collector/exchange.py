@@ -91,6 +91,8 @@ class _Call:
 
         try:
             with self._session() as session, self._send(session, url, headers, body) as response:
+                if self._aborted:  # the end that we put to it ended the head of the answer as well
+                    return "the answer was cut short"
                 self.reply.headers = response.headers
                 self.reply.status = response.status_code
                 self._read(response)
