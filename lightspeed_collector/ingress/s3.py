@@ -27,9 +27,8 @@ class Bucket:
     def __init__(self, url: str) -> None:
         self._bucket, _, prefix = url.removeprefix("s3://").partition("/")
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
-        config = Config(request_checksum_calculation="when_required", response_checksum_validation="when_required")
         with _translated(url):
-            self._client: Any = boto3.client("s3", config=config)
+            self._client: Any = boto3.client("s3", config=_config())
 
     def check(self) -> None:
         with _translated(self.url("")):
@@ -85,6 +84,17 @@ class Bucket:
                 yield body
             finally:
                 body.close()
+
+
+def _config() -> Config:
+    """Checksums only where we give them (older Cephs refuse others), and an end to waiting while a client waits for us."""
+    return Config(
+        connect_timeout=10,
+        read_timeout=60,
+        retries={"total_max_attempts": 2, "mode": "standard"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
 
 
 def _code(error: ClientError) -> str:

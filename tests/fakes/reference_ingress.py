@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,13 +16,15 @@ COMMAND = [sys.executable, "-m", "lightspeed_collector"]
 
 
 class Ingress(Process):
-    """`folder` is its store unless `--store` says otherwise."""
+    """`folder` is its store unless `--store` says otherwise; `under` is a command that runs it."""
 
-    def __init__(self, folder: Path, *options: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *options: str, environ: Mapping[str, str] | None = None, under: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.notifications = folder / "notifications.jsonl"
         where = ["--port", "0", "--store", str(folder)]
-        super().__init__([*COMMAND, "ingress", *where, *options], environ)
+        super().__init__([*under, *COMMAND, "ingress", *where, *options], environ)
 
     def __enter__(self) -> Self:
         super().__enter__()

@@ -71,6 +71,17 @@ def test_what_cannot_be_stored_is_a_500_and_can_be_sent_again(tmp_path: Path) ->
         assert not [line for line in ingress.log if "Traceback" in line]
 
 
+def test_a_disk_that_takes_no_more_is_a_500_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The limit of a file's size stands in for a full disk: a write fails half-way, and others go on."""
+    limited = ["bash", "-c", 'ulimit -f 200; exec "$@"', "bash"]
+    with Ingress(tmp_path, under=limited) as ingress:
+        answer = send(ingress.url, {"file": ("x", bytes(2_000_000), SERVICE)})
+        assert (answer.status_code, answer.content) == (500, b"")
+        assert ingress.stored() == ingress.drafts() == ingress.told() == []
+        name, body = batch()
+        assert upload(ingress.url, body, name, 2).status_code == 202
+
+
 def test_memory_does_not_grow_with_the_body(tmp_path: Path) -> None:
     with Ingress(tmp_path) as ingress:
         assert send(ingress.url, {"file": ("x", b"x" * 10, SERVICE)}).status_code == 202
