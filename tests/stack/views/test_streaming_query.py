@@ -73,7 +73,7 @@ def transcripts(stack: Stack, conversation_id: str, count: int = 1, seconds: flo
     """The records of a conversation, as soon as there are so many, or time is up."""
     until = time.monotonic() + seconds
     while True:
-        found = sorted(stack.transcripts.glob(f"*_{conversation_id}_*.json"))
+        found = sorted(stack.transcripts.glob(f"[!.]*_{conversation_id}_*.json"))
         if len(found) >= count or time.monotonic() > until:
             return [json.loads(file.read_text()) for file in found]
         time.sleep(0.01)
@@ -266,7 +266,7 @@ def test_a_client_that_hangs_up_is_noticed_at_once(stack: Stack, fake: FakeProvi
     with Reader(stack, model) as reader:
         conversation_id = reader.start["conversation_id"]
         heard = {"silent-after-tokens": "Hello from fake", "slow": "x"}.get(model, "")
-        assert fake.wait_until(lambda fake: fake.asked[-1].model == model)
+        assert fake.wait_until(lambda fake: [request.model for request in fake.asked[-1:]] == [model])
         reader.until(b'"start"' if not heard else heard.split()[-1].encode() + b'"}}')
         reader.hang_up()
         began = time.monotonic()
