@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lightspeed_stack import errors
+from lightspeed_stack import errors, prompt
 from lightspeed_stack.conversations import Conversation, Conversations, ConversationsError, Foreign, Turn
 
 if TYPE_CHECKING:
@@ -66,13 +66,12 @@ class Memory:
     def remember(self, asked: Asked, answer: str, now: datetime) -> None:
         """Add the turn; one that can't be added is logged, since the user has the answer."""
         turn = Turn(
-            question=asked.question,
+            question=prompt.with_attachments(asked.question, asked.attachments),
             answer=answer,
             provider=asked.model.provider,
             model=asked.model.name,
             started_at=asked.started_at,
             completed_at=now,
-            extras={"attachments": list(asked.attachments)} if asked.attachments else {},
         )
         try:
             self._conversations.remember(asked.conversation_id, asked.user.id, turn)

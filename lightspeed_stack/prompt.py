@@ -100,12 +100,17 @@ def _told(turns: Sequence[Turn]) -> tuple[Message, ...]:
 
 
 def _ask(question: str, chunks: Sequence[Chunk], attachments: Sequence[Mapping[str, str]]) -> Message:
-    text = _documents(chunks) + question + "".join(map(_appended, attachments))
+    text = _documents(chunks) + with_attachments(question, attachments)
     images = [attachment for attachment in attachments if attached.is_image(attachment)]
     if not images:
         return Message("user", text)
     parts = ({"type": "image_url", "image_url": {"url": attached.data_url(image)}} for image in images)
     return Message("user", ({"type": "text", "text": text}, *parts))
+
+
+def with_attachments(question: str, attachments: Sequence[Mapping[str, str]]) -> str:
+    """The question as the model reads it, and as the conversation keeps it: text attachments follow, images do not."""
+    return question + "".join(map(_appended, attachments))
 
 
 def _appended(attachment: Mapping[str, str]) -> str:

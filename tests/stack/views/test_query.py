@@ -15,6 +15,9 @@ from tests.fakes.provider import FakeProvider
 from tests.stack.conftest import MakeClient
 
 QUERY = "/v1/query"
+SESAME = {"filters": [{"name": "word", "pattern": "sesame", "replace_with": "[x]"}]}
+NGINX = {"mode": "keywords", "keywords": ["nginx"], "refusal": "Only about nginx."}
+TOKEN = {"Authorization": "Bearer x"}
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n...").decode()
 
 
@@ -266,12 +269,10 @@ class TestAttachments:
 
 
 class TestRedaction:
-    FILTERS = {"filters": [{"name": "word", "pattern": "sesame", "replace_with": "[x]"}]}
-
     def test_nothing_of_it_reaches_provider_disk_or_database(
         self, make_client: MakeClient, fake: FakeProvider, tmp_path: Path
     ) -> None:
-        client = make_client(redaction=self.FILTERS)
+        client = make_client(redaction=SESAME)
         attachment = {"attachment_type": "log", "content_type": "text/plain", "content": "a sesame b"}
         body = {"query": "open sesame", "system_prompt": "sesame?", "attachments": [attachment]} | {
             "provider": "openai",
@@ -296,12 +297,10 @@ class TestRedaction:
 
 
 class TestValidity:
-    KEYWORDS = {"mode": "keywords", "keywords": ["nginx"], "refusal": "Only about nginx."}
-
     def test_a_question_out_of_scope_is_refused_and_recorded_and_not_asked(
         self, make_client: MakeClient, fake: FakeProvider, tmp_path: Path
     ) -> None:
-        client = make_client(query_validity=self.KEYWORDS)
+        client = make_client(query_validity=NGINX)
         before = len(fake.asked)
         answer = client.post(QUERY, json={"query": "How do I bake bread?"})
         assert answer.status_code == 200
@@ -313,7 +312,7 @@ class TestValidity:
         assert record["llm_response"] == "Only about nginx."
 
     def test_a_question_in_scope_is_answered(self, make_client: MakeClient, tmp_path: Path) -> None:
-        client = make_client(query_validity=self.KEYWORDS)
+        client = make_client(query_validity=NGINX)
         assert client.post(QUERY, json={"query": "Restart nginx?"}).json["response"] == "Hello from fake"
         assert transcripts(tmp_path)[0]["query_is_valid"] is True
 
@@ -480,8 +479,6 @@ class TestOrderOfChecks:
             authorization={"access_rules": [{"role": "user:alice", "actions": ["query"]}]},
         )
 
-    TOKEN = {"Authorization": "Bearer x"}
-
     def test_malformed_before_who(self, guarded: FlaskClient) -> None:
         answer = guarded.post(QUERY, data="{", content_type="application/json")
         assert answer.status_code == 422
@@ -495,17 +492,17 @@ class TestOrderOfChecks:
         )
 
     def test_schema_before_rights(self, guarded: FlaskClient) -> None:
-        assert guarded.post(QUERY, json={}, headers=self.TOKEN).status_code == 422
+        assert guarded.post(QUERY, json={}, headers=TOKEN).status_code == 422
 
     def test_rights_before_the_conversation(self, guarded: FlaskClient) -> None:
         body = {"query": "q", "conversation_id": str(uuid.uuid4())}
-        answer = guarded.post(f"{QUERY}?user_id=bob", json=body, headers=self.TOKEN)
+        answer = guarded.post(f"{QUERY}?user_id=bob", json=body, headers=TOKEN)
         assert answer.status_code == 403
         assert answer.json == detail(
             "User does not have permission to access this endpoint",
             "User bob is not authorized to access this endpoint.",
         )
-        assert guarded.post(f"{QUERY}?user_id=alice", json=body, headers=self.TOKEN).status_code == 404
+        assert guarded.post(f"{QUERY}?user_id=alice", json=body, headers=TOKEN).status_code == 404
 
 
 class TestMetrics:
