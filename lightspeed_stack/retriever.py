@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,8 @@ from typing import TypeVar
 
 from lightspeed_stack import errors
 from lightspeed_stack.knowledge import builder
-from lightspeed_stack.knowledge.reader import Reader, identity
+from lightspeed_stack.knowledge.reader import Reader, origin
+from lightspeed_stack.knowledge.store import DAMAGE
 from lightspeed_stack.providers.base import Chunk
 
 log = logging.getLogger(__name__)
@@ -70,24 +70,31 @@ class Index:
 
     def _read(self, query: Callable[[Reader], T]) -> T:
         """Ask once, and when the file is damaged or gone once more of a new one."""
+        seen = self._identity()
         try:
             with self._reader() as reader:
                 return query(reader)
-        except (sqlite3.Error, OSError) as error:
+        except DAMAGE as error:
             log.warning("the document index can't be read and is built anew: %s", error)
         try:
-            builder.refresh(self._path, self._directories(), anew=True)
+            builder.refresh(self._path, self._directories(), distrusted=seen)
             with self._reader() as reader:
                 return query(reader)
-        except (sqlite3.Error, OSError) as error:
+        except DAMAGE as error:
             raise errors.DatabaseFailed("The document index can't be read.") from error
+
+    def _identity(self) -> builder.Identity | None:
+        try:
+            return builder.identity(self._path)
+        except OSError:
+            return None
 
     @contextmanager
     def _reader(self) -> Iterator[Reader]:
         """A connection of this process to the file of this moment; at most READERS are open."""
         with self._places:
             reader = self._idle.pop() if self._idle else None
-            if reader is None or reader.identity != identity(self._path):
+            if reader is None or reader.of != origin(self._path):
                 reader = Reader(self._path)
             yield reader
             self._idle.append(reader)

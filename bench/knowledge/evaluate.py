@@ -119,7 +119,7 @@ def _rows(
     times = sorted(outcome.milliseconds for outcome in (*tuned, *reported))
     p95 = times[int(len(times) * 0.95)]
     return [
-        ("threshold in the code", f"{THRESHOLD:.2f}", f"{chosen:.2f}, chosen on the other half", THRESHOLD == chosen),
+        ("threshold in the code", f"{THRESHOLD:.2f}", f"{chosen:.2f}, chosen on the other half", chosen == THRESHOLD),
         ("covered: answered with the right card", f"{covered:.1%}", "≥ 90 %", covered >= GOAL_RIGHT),
         ("covered: right card first, whatever its score", f"{ranked:.1%}", "", True),
         ("not covered: refused", f"{uncovered:.1%}", "≥ 95 %", uncovered >= GOAL_REFUSED),

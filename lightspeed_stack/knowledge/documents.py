@@ -69,7 +69,11 @@ def _walk(directory: Path) -> Iterator[tuple[str, Stamp]]:
 
 def _stamped(directory: Path, file: str) -> Iterator[tuple[str, Stamp]]:
     try:
+        file.encode()
         stat = os.stat(file)
+    except UnicodeEncodeError:
+        log.warning("%r is not indexed: its name is not UTF-8", file)
+        return
     except OSError as error:
         _warn(error)
         return

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from lightspeed_stack.knowledge import builder
+from lightspeed_stack.knowledge import builder, store
 from lightspeed_stack.knowledge.ranking import Candidate, score, weights
 from lightspeed_stack.knowledge.words import informative
 from lightspeed_stack.providers.base import Chunk
@@ -34,28 +34,30 @@ JOIN files ON files.id = file JOIN roots ON roots.id = root
 WHERE words.rowid = ?
 """
 
-Identity = tuple[int, int, int, int, int]
+Origin = tuple[int, builder.Identity]
 
 
-def identity(path: Path) -> Identity:
-    """Which file this is, and whose; another one after each renewal and in each process."""
-    stat = os.stat(path)
-    return os.getpid(), stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size
+def origin(path: Path) -> Origin:
+    """The file that a connection of this process would read; a connection is of no use after a fork."""
+    return os.getpid(), builder.identity(path)
 
 
 class Reader:
-    """Every method raises sqlite3.Error when the file is no index."""
+    """Every method raises one of store.DAMAGE when the file is no index or is damaged."""
 
     def __init__(self, path: Path) -> None:
-        self.identity = identity(path)
+        self.of = origin(path)
         uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA cache_size = -256")
-        builder.prepare(self._connection)
+        store.prepare(self._connection)
         self._passages, self._length = self._connection.execute("SELECT passages, length FROM totals").fetchone()
 
+    def __del__(self) -> None:
+        self.close()
+
     def close(self) -> None:
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, AttributeError):
             self._connection.close()
 
     def count(self) -> tuple[int, int]:
@@ -73,7 +75,7 @@ class Reader:
 
     def terms(self, text: str) -> dict[str, int]:
         """The informative words of a text as the index spells them, and in how many passages each stands."""
-        stems = builder.stems(self._connection, " ".join(informative(text)))
+        stems = store.stems(self._connection, " ".join(informative(text)))
         known = dict(self._connection.execute(_FREQUENCIES, (json.dumps(stems),)).fetchall())
         return {stem: known.get(stem, 0) for stem in stems}
 
