@@ -6,6 +6,7 @@ application, `worker_exited` cleans up after one.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ from lightspeed_stack.views.interrupt import InterruptView
 from lightspeed_stack.views.metrics import MetricsView
 from lightspeed_stack.views.models import ModelsView
 from lightspeed_stack.views.openapi import DocsFileView, DocsView, OpenapiView, described
-from lightspeed_stack.views.page import PageSettingsView, PageView
+from lightspeed_stack.views.page import PageFileView, PageSettingsView, PageView
 from lightspeed_stack.views.probes import LivenessView, ReadinessView
 from lightspeed_stack.views.query import QueryView
 from lightspeed_stack.views.streaming_query import StreamingQueryView
@@ -147,21 +148,22 @@ def _pages(config: Config, made: Parts, spec: dict[str, Any]) -> Iterator[tuple[
     yield "/openapi.json", OpenapiView.as_view("openapi", description)
     yield "/docs", DocsView.as_view("docs", description["info"]["title"])
     yield "/docs/<name>", DocsFileView.as_view("docs_file")
-    page = PageView.as_view("page")
-    yield "/", page
-    yield "/page/<path:name>", page
-    collection = config.user_data_collection
-    yield "/page/settings.json", PageSettingsView.as_view("page_settings", config.name, collection, made.switch)
+    yield "/", PageView.as_view("page", "index.html")
+    yield "/page/<path:name>", PageFileView.as_view("page_file")
+    collection, module = config.user_data_collection, config.authentication.module
+    settings = PageSettingsView.as_view("page_settings", config.name, module, collection, made.switch)
+    yield "/page/settings.json", settings
 
 
 def _name_routes(app: Flask) -> None:
     """Tell log line and metrics which route a request took, by its template."""
-    templates = {rule.rule: re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
+    template = functools.cache(lambda rule: re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule))
 
     @app.before_request
     def name_route() -> None:
-        if request.url_rule is not None:
-            request.environ[NOTE].route = templates[request.url_rule.rule]
+        rule = request.url_rule or handlers.rule_of_other_methods()
+        if rule is not None:
+            request.environ[NOTE].route = template(rule.rule)
 
 
 def _surrounded(app: Flask, service: Service, made: Parts) -> Front:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.routing import Rule
 
 from lightspeed_stack import errors
 from lightspeed_stack.conversations import ConversationsError
@@ -27,6 +28,15 @@ def register(app: Flask) -> None:
     app.register_error_handler(MethodNotAllowed, _wrong_method)
     app.register_error_handler(HTTPException, _other)
     app.register_error_handler(Exception, _unexpected)
+
+
+def rule_of_other_methods() -> Rule | None:
+    """The route of a request whose path has one, but not with its method."""
+    error = request.routing_exception
+    adapter = current_app.create_url_adapter(request)
+    if adapter is None or not isinstance(error, MethodNotAllowed) or not error.valid_methods:
+        return None
+    return adapter.match(method=next(iter(error.valid_methods)), return_rule=True)[0]
 
 
 def _told(error: errors.Error) -> Response:
