@@ -18,9 +18,12 @@ from lightspeed_stack.daemon import exits
 if TYPE_CHECKING:
     from lightspeed_collector.ingress.folder import Folder
     from lightspeed_collector.ingress.lines import Lines
+    from lightspeed_collector.ingress.reading import Record
     from lightspeed_collector.ingress.store import Store
 
 log = logging.getLogger(__name__)
+
+_FAULTS_SHOWN = 5
 
 _DESCRIPTION = """\
 Give out the records that an ingress has taken, each once: a record that came in several batches (same name, same
@@ -58,9 +61,22 @@ class Count:
     repeats: int = 0
     faults: int = 0
 
-    def fault(self, payload: str, text: str) -> None:
-        self.faults += 1
-        log.error("%s: %s", payload, text)
+
+class Faults:
+    """What is wrong in one payload; no more than a few lines of it are logged."""
+
+    def __init__(self, payload: str) -> None:
+        self._payload = payload
+        self.count = 0
+
+    def add(self, text: str) -> None:
+        self.count += 1
+        if self.count <= _FAULTS_SHOWN:
+            log.error("%s: %s", self._payload, text)
+
+    def close(self) -> None:
+        if self.count > _FAULTS_SHOWN:
+            log.error("%s: %d more faults", self._payload, self.count - _FAULTS_SHOWN)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -99,25 +115,31 @@ def main(args: argparse.Namespace) -> int:
 
 def _unpack(store: Store, payload: str, sink: Folder | Lines, count: Count) -> None:
     """Everything new in one payload. One with a fault is not finished: the next run will report it again."""
-    from lightspeed_collector.ingress.lines import NotJSON
     from lightspeed_collector.ingress.reading import records
 
     if sink.has(payload):
         return
-    faults = count.faults
-    batch_id = payload.partition(".")[0]
+    faults = Faults(payload)
     with store.open(payload) as file:
-        for record in records(file, lambda text: count.fault(payload, text)):
-            try:
-                is_new = sink.add(record, batch_id)
-            except NotJSON as error:
-                count.fault(payload, str(error))
-            else:
-                count.records += is_new
-                count.repeats += not is_new
+        for record in records(file, faults.add):
+            _add(record, payload.partition(".")[0], sink, count, faults)
+    faults.close()
     count.payloads += 1
-    if count.faults == faults:
+    count.faults += faults.count
+    if not faults.count:
         sink.finish(payload)
+
+
+def _add(record: Record, batch_id: str, sink: Folder | Lines, count: Count, faults: Faults) -> None:
+    from lightspeed_collector.ingress.lines import NotJSON
+
+    try:
+        is_new = sink.add(record, batch_id)
+    except NotJSON as error:
+        faults.add(str(error))
+    else:
+        count.records += is_new
+        count.repeats += not is_new
 
 
 def _fail(status: int, error: Exception) -> int:

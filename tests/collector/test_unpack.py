@@ -177,6 +177,12 @@ class TestUnsound:
         assert "good" in next(iter(files(tmp_path / "out").values())).decode()
         assert unpack(store, "--to", tmp_path / "out").returncode == 65
 
+    def test_a_payload_full_of_faults_takes_a_few_lines(self, tmp_path: Path) -> None:
+        done = unpack(store_of(tmp_path / "store", a={member(): b"{" for _ in range(100)}))
+        assert done.returncode == 65
+        assert len(done.stderr.splitlines()) < 10
+        assert "95 more faults" in done.stderr
+
     def test_what_is_no_payload_is_passed_over(self, store: Path) -> None:
         (store / "folder.tar.gz").mkdir()
         (store / "link.tar.gz").symlink_to("/etc/passwd")
