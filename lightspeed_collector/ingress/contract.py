@@ -77,6 +77,7 @@ def metadata(raw: bytes | None) -> Mapping[str, Any] | None:
     """The JSON object in the metadata field. Anything else counts as absent: the upload succeeds all the same."""
     try:
         value = json.loads(raw or b"null")
+        json.dumps(value, allow_nan=False)  # what Python reads and JSON can't say must not reach a notification
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -99,6 +99,7 @@ def test_a_long_name_counts_and_for_one_member_only() -> None:
         (pax({"GNU.sparse.major": "1", "path": NAMES[0]}), "sparse"),
         (pax({"comment": "x" * 70_000}), "extended header is too long"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "body",
 )
 def test_what_is_unsound(body: bytes, reason: str) -> None:
     for step in (1 << 16, 5):

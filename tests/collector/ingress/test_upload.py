@@ -100,7 +100,7 @@ class TestSize:
 
 
 class TestMetadata:
-    @pytest.mark.parametrize("text", ["{bad", "[]", "3", "\xff", "[" * 100_000])
+    @pytest.mark.parametrize("text", ["{bad", "[]", "3", "\xff", "[" * 100_000, '{"a": NaN}', '{"a": 1e999}'])
     def test_what_is_no_object_counts_as_absent(self, ingress: Ingress, text: str) -> None:
         answer = send(ingress.url, {"file": ("x", b"1", "application/gzip"), "metadata": (None, text)})
         assert answer.status_code == 201
