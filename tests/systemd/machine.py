@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -71,6 +72,13 @@ class Machine:
     def start(self, script: str, **options: Any) -> subprocess.Popen[str]:
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
         return subprocess.Popen(self.command(script), text=True, **options)
+
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        """End what `start` started, with all that it started."""
+        for pid in (*_descendants(process.pid), process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate(timeout=10)
 
     def run(self, script: str, *, status: int | None = 0, seconds: float = COMMAND_SECONDS) -> str:
         """The output, both streams, of a shell script inside; fails when its exit status is not `status`."""
@@ -171,6 +179,10 @@ def _children(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
+
+
+def _descendants(pid: int) -> list[int]:
+    return [each for child in _children(pid) for each in (child, *_descendants(child))]
 
 
 def _name(pid: int) -> str:
