@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lightspeed_stack.metrics import Metrics
     from lightspeed_stack.parse import Query
     from lightspeed_stack.providers import Registry
-    from lightspeed_stack.providers.base import Chunk, Message, Model, Provider, Stream
+    from lightspeed_stack.providers.base import Chunk, Client, Message, Model, Provider, Stream
     from lightspeed_stack.redact import Redactor
     from lightspeed_stack.scope import Scope
     from lightspeed_stack.transcripts import Transcripts
@@ -147,7 +147,7 @@ class Interactions:
             self._metrics.failed(*asked.labels, time.perf_counter() - asked.begun)
             raise
 
-    def stream(self, asked: Asked, client: int | None = None) -> Stream:
+    def stream(self, asked: Asked, client: Client | None = None) -> Stream:
         """The answer in pieces, a refusal too; whatever happens then, call `finish` once.
 
         `client` is as in providers.base.Provider.stream.
