@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +89,23 @@ def choose(outcomes: Sequence[Outcome]) -> float:
     return best[len(best) // 2]
 
 
+def misspelt(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+    """The covered questions, in each of which the longest word lost, doubled or swapped a letter."""
+    covered = [outcome for outcome in outcomes if outcome.covered]
+    return [(outcome.expected, _misspell(outcome.question, number)) for number, outcome in enumerate(covered)]
+
+
+def _misspell(question: str, number: int) -> str:
+    word = max(question.split(), key=lambda word: len(word) * word.isalpha())
+    at = 2 + number % max(len(word) - 3, 1)
+    wrong = (
+        word[:at] + word[at + 1 :],
+        word[:at] + word[at : at + 1] + word[at:],
+        word[: at - 1] + word[at : at + 1] + word[at - 1] + word[at + 1 :],
+    )
+    return question.replace(word, wrong[number % 3], 1)
+
+
 def _share(outcomes: Sequence[Outcome], good: Callable[[Outcome], bool]) -> float:
     return sum(map(good, outcomes)) / len(outcomes)
 
@@ -107,13 +124,18 @@ def measure(directory: Path) -> tuple[list[tuple[str, str, str, bool]], str]:
     ask(index, questions[:20])
     outcomes = ask(index, questions)
     tuned, reported = outcomes[1::2], outcomes[::2]
-    return _rows(tuned, reported, ask(index, read("short.tsv")), build, opened), _wrong(reported)
+    others = {"few": ask(index, read("short.tsv")), "misspelt": ask(index, misspelt(reported))}
+    return _rows(tuned, reported, others, build, opened), _wrong(reported)
 
 
 def _rows(
-    tuned: Sequence[Outcome], reported: Sequence[Outcome], short: Sequence[Outcome], build: float, opened: float
+    tuned: Sequence[Outcome],
+    reported: Sequence[Outcome],
+    others: Mapping[str, Sequence[Outcome]],
+    build: float,
+    opened: float,
 ) -> list[tuple[str, str, str, bool]]:
-    chosen = choose(tuned)
+    chosen, few = choose(tuned), others["few"]
     covered, uncovered = right(reported, THRESHOLD), refused(reported, THRESHOLD)
     ranked = _share([outcome for outcome in reported if outcome.covered], lambda outcome: outcome.ranked_right)
     times = sorted(outcome.milliseconds for outcome in (*tuned, *reported))
@@ -125,9 +147,10 @@ def _rows(
         ("not covered: refused", f"{uncovered:.1%}", "≥ 95 %", uncovered >= GOAL_REFUSED),
         ("of these hostile: refused", f"{refused(reported, THRESHOLD, '!'):.1%}", "", True),
         ("choosing half: right, refused", f"{right(tuned, THRESHOLD):.1%}, {refused(tuned, THRESHOLD):.1%}", "", True),
+        ("one word misspelt: right", f"{right(others['misspelt'], THRESHOLD):.1%}", "", True),
         (
-            "queries of a few words: right, refused",
-            f"{right(short, THRESHOLD):.1%}, {refused(short, THRESHOLD):.1%}",
+            "queries of few words: right, refused",
+            f"{right(few, THRESHOLD):.1%}, {refused(few, THRESHOLD):.1%}",
             "",
             True,
         ),

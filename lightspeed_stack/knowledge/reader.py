@@ -15,13 +15,16 @@ from pathlib import Path
 
 from lightspeed_stack.knowledge import builder, store
 from lightspeed_stack.knowledge.ranking import Candidate, score, weights
+from lightspeed_stack.knowledge.spelling import may_be_misspelt, nearest
 from lightspeed_stack.knowledge.words import informative
 from lightspeed_stack.providers.base import Chunk
 
-MAX_POSTINGS = 20_000
+MAX_POSTINGS = 8_000
 CANDIDATES = 24
+MAX_MISSPELT = 4
 
-_FREQUENCIES = "SELECT term, doc FROM vocabulary WHERE term IN (SELECT value FROM json_each(?))"
+_FREQUENCIES = "SELECT term, passages FROM terms WHERE term IN (SELECT value FROM json_each(?))"
+_ALIKE = "SELECT term FROM terms WHERE term >= ?1 AND term < ?2 AND length(term) BETWEEN ?3 - 1 AND ?3 + 1 LIMIT 1000"
 _CANDIDATES = """
 SELECT passages.id, length, passages.title, head, passages.body FROM words JOIN passages ON passages.id = words.rowid
 JOIN files ON files.id = file JOIN roots ON roots.id = root
@@ -74,10 +77,24 @@ class Reader:
         return tuple(self._chunk(passage, -points) for points, passage in best[:top_k])
 
     def terms(self, text: str) -> dict[str, int]:
-        """The informative words of a text as the index spells them, and in how many passages each stands."""
-        stems = store.stems(self._connection, " ".join(informative(text)))
-        known = dict(self._connection.execute(_FREQUENCIES, (json.dumps(stems),)).fetchall())
-        return {stem: known.get(stem, 0) for stem in stems}
+        """The informative words of a text as the index spells them, and in how many passages each stands.
+
+        A misspelt one is taken for the word that it most resembles.
+        """
+        stems, *_ = store.stems(self._connection, " ".join(informative(text)))
+        known = self._frequencies(stems)
+        strange = [stem for stem in stems if stem not in known and may_be_misspelt(stem)]
+        corrected = {stem: self._corrected(stem) for stem in strange[:MAX_MISSPELT]}
+        known |= self._frequencies(list(corrected.values()))
+        return {stem: known.get(stem, 0) for stem in (corrected.get(stem, stem) for stem in stems)}
+
+    def _frequencies(self, stems: Sequence[str]) -> dict[str, int]:
+        return dict(self._connection.execute(_FREQUENCIES, (json.dumps(stems),)).fetchall())
+
+    def _corrected(self, stem: str) -> str:
+        rows = self._connection.execute(_ALIKE, (stem[0], chr(ord(stem[0]) + 1), len(stem)))
+        found = nearest(stem, (term for (term,) in rows))
+        return found if found and informative(found) else stem
 
     def _candidates(self, frequencies: Mapping[str, int], roots: Sequence[str]) -> list[Candidate]:
         query = _query(frequencies)

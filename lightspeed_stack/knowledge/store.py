@@ -23,6 +23,7 @@ CREATE TABLE roots (id INTEGER PRIMARY KEY, path TEXT UNIQUE, added INTEGER);
 CREATE TABLE files (id INTEGER PRIMARY KEY, root INTEGER, path TEXT, mtime_ns INTEGER, size INTEGER, UNIQUE (root, path));
 CREATE TABLE passages (id INTEGER PRIMARY KEY, file INTEGER, length INTEGER, url TEXT, title TEXT, head TEXT, body TEXT);
 CREATE TABLE totals (passages INTEGER, length REAL);
+CREATE TABLE terms (term TEXT PRIMARY KEY, passages INTEGER) WITHOUT ROWID;
 CREATE INDEX passages_of_file ON passages (file);
 CREATE VIRTUAL TABLE words USING fts5(title, keywords, body, tokenize='{_TOKENIZER}');
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, row);
@@ -30,7 +31,7 @@ PRAGMA user_version = {VERSION};
 """
 _SCRATCH = f"""
 PRAGMA temp_store = MEMORY;
-CREATE VIRTUAL TABLE temp.scratch USING fts5(text, tokenize='{_TOKENIZER}');
+CREATE VIRTUAL TABLE temp.scratch USING fts5(title, head, body, tokenize='{_TOKENIZER}');
 CREATE VIRTUAL TABLE temp.stems USING fts5vocab(temp, scratch, instance);
 """
 
@@ -45,15 +46,18 @@ def prepare(connection: sqlite3.Connection, empty: bool = False) -> None:
     connection.executescript(_SCRATCH + (_SCHEMA if empty else ""))
 
 
-def stems(connection: sqlite3.Connection, text: str) -> list[str]:
-    """The words of a text as the index spells them, in their order."""
+def stems(connection: sqlite3.Connection, title: str, head: str = "", body: str = "") -> tuple[list[str], ...]:
+    """The words of each text as the index spells them, in their order."""
+    words: dict[str, list[str]] = {"title": [], "head": [], "body": []}
     connection.execute("SAVEPOINT stems")
     try:
-        connection.execute("INSERT INTO scratch VALUES (?)", (text,))
-        return [term for (term,) in connection.execute("SELECT term FROM stems ORDER BY offset")]
+        connection.execute("INSERT INTO scratch VALUES (?, ?, ?)", (title, head, body))
+        for column, term in connection.execute("SELECT col, term FROM stems ORDER BY offset"):
+            words[column].append(term)
     finally:
         connection.execute("ROLLBACK TO stems")
         connection.execute("RELEASE stems")
+    return tuple(words.values())
 
 
 def contents(connection: sqlite3.Connection) -> tuple[Roots, set[str]]:
@@ -89,6 +93,8 @@ def finish(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM totals")
     connection.execute("INSERT INTO totals SELECT count(*), max(ifnull(avg(length), 1), 1) FROM passages")
     connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+    connection.execute("DELETE FROM terms")
+    connection.execute("INSERT INTO terms SELECT term, doc FROM vocabulary")
 
 
 def _remove(connection: sqlite3.Connection, root: int, file: str) -> None:
@@ -110,9 +116,8 @@ def _insert(connection: sqlite3.Connection, root: int, directory: Path, file: st
 
 
 def _insert_passage(connection: sqlite3.Connection, file: int | None, passage: Passage) -> None:
-    title = stems(connection, " ".join(informative(passage.title)))
-    head = stems(connection, f"{passage.title} {passage.keywords}")
-    body = stems(connection, passage.body)
+    about = " ".join(informative(passage.title))
+    title, head, body = stems(connection, about, f"{passage.title} {passage.keywords}", passage.body)
     row = file, len(body), passage.url, " ".join(title), " ".join(dict.fromkeys(head)), " ".join(body)
     number = connection.execute("INSERT INTO passages VALUES (NULL, ?, ?, ?, ?, ?, ?)", row).lastrowid
     columns = number, passage.title, passage.keywords, passage.body
