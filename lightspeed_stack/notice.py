@@ -7,8 +7,18 @@ from collections.abc import Iterator
 from lightspeed_stack.config import UserDataCollection
 
 
+def summary(collection: UserDataCollection, feedback_enabled: bool) -> str:
+    """All of it in one sentence; `feedback_enabled` is the switch as it stands now."""
+    if collection.transcripts_enabled:
+        what = "questions, answers and feedback are" if feedback_enabled else "questions and the answers are"
+        return f"Your {what} recorded {_where(collection.sent_to)}."
+    if feedback_enabled:
+        return f"Only your feedback is recorded {_where(collection.sent_to)}."
+    return "Nothing is recorded."
+
+
 def sentences(collection: UserDataCollection, feedback_enabled: bool) -> Iterator[str]:
-    """One after the other; `feedback_enabled` is the switch as it stands now."""
+    """One after the other."""
     if collection.transcripts_enabled:
         yield "Your questions and the answers are recorded on this host."
     else:
@@ -20,6 +30,10 @@ def sentences(collection: UserDataCollection, feedback_enabled: bool) -> Iterato
     if collection.transcripts_enabled or feedback_enabled:
         yield _destination(collection.sent_to)
         yield _names(collection.user_id_hashing)
+
+
+def _where(host: str | None) -> str:
+    return f"and sent to {host}" if host else "on this host and not sent anywhere"
 
 
 def _destination(host: str | None) -> str:

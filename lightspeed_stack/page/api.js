@@ -1,6 +1,7 @@
-// The API as the page uses it: paths are relative, so the page works under any root path.
+// The API as the pages use it. Paths are relative, so the pages work under any root path.
 
 const TOKEN = "lightspeed-token";
+const EVERY_END = ["end", "interrupted", "error"];
 
 export class Refused extends Error {
   constructor(status, message) {
@@ -9,54 +10,79 @@ export class Refused extends Error {
   }
 }
 
+export function hasToken() {
+  return sessionStorage.getItem(TOKEN) !== null;
+}
+
 export function useToken(token) {
-  sessionStorage.setItem(TOKEN, token);
+  if (token) sessionStorage.setItem(TOKEN, token);
+  else sessionStorage.removeItem(TOKEN);
 }
 
-function headers(more = {}) {
+export async function call(method, path, body) {
+  const answer = await send(method, path, body);
+  return answer.json();
+}
+
+// Ask, and hand every event of the answer to `onEvent(name, data)` as it comes.
+export async function stream(body, signal, onEvent) {
+  const answer = await send("POST", "v1/streaming_query", body, signal);
+  let ended = false;
+  for await (const { event, data } of events(answer.body)) {
+    ended ||= EVERY_END.includes(event);
+    onEvent(event, data);
+  }
+  if (!ended) throw new Error("The connection was lost before the answer was complete.");
+}
+
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await read(reader);
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) if (block.startsWith("data: ")) yield JSON.parse(block.slice(6));
+  }
+}
+
+async function read(reader) {
+  try {
+    return await reader.read();
+  } catch (problem) {
+    if (problem.name === "AbortError") throw problem;
+    return { done: true };
+  }
+}
+
+async function send(method, path, body, signal) {
   const token = sessionStorage.getItem(TOKEN);
-  return token ? { ...more, Authorization: `Bearer ${token}` } : more;
+  const headers = {
+    ...(body && { "Content-Type": "application/json" }),
+    ...(token && { Authorization: `Bearer ${token}` }),
+  };
+  const answer = await reach(path, { method, headers, signal, cache: "no-store", body: body && JSON.stringify(body) });
+  if (!answer.ok) throw await refusal(answer);
+  return answer;
 }
 
-function sentence(detail) {
-  if (typeof detail === "string") return detail;
-  if (Array.isArray(detail)) return detail.map((item) => `${item.loc.slice(1).join(".")}: ${item.msg}`).join("; ");
-  return [detail?.response, detail?.cause].filter(Boolean).join(": ");
+async function reach(path, init) {
+  try {
+    return await fetch(path, init);
+  } catch (problem) {
+    if (problem.name === "AbortError") throw problem;
+    throw new Error("The server can't be reached.");
+  }
 }
 
-async function failure(answer) {
+async function refusal(answer) {
   const body = await answer.json().catch(() => ({}));
   return new Refused(answer.status, sentence(body.detail) || `The server answered ${answer.status}.`);
 }
 
-export async function call(method, path, body) {
-  const init = { method, headers: headers(body ? { "Content-Type": "application/json" } : {}) };
-  if (body) init.body = JSON.stringify(body);
-  const answer = await fetch(path, init);
-  if (!answer.ok) throw await failure(answer);
-  return answer.json();
-}
-
-// Ask, and hand every event of the stream to `onEvent(name, data)` as it comes.
-export async function stream(body, signal, onEvent) {
-  const answer = await fetch("v1/streaming_query", {
-    method: "POST",
-    headers: headers({ "Content-Type": "application/json" }),
-    body: JSON.stringify(body),
-    signal,
-  });
-  if (!answer.ok) throw await failure(answer);
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const events = (rest + value).split("\n\n");
-    rest = events.pop();
-    for (const event of events) {
-      if (!event.startsWith("data: ")) continue;
-      const told = JSON.parse(event.slice(6));
-      onEvent(told.event, told.data);
-    }
-  }
+export function sentence(detail) {
+  if (typeof detail === "string") return detail;
+  if (Array.isArray(detail)) return detail.map((item) => `${item.loc.slice(1).join(".")}: ${item.msg}`).join("; ");
+  return [detail?.response, detail?.cause].filter(Boolean).join(": ");
 }

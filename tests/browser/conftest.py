@@ -6,13 +6,21 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.fakes.daemon import Stack
 from tests.fakes.provider import FakeProvider
 
+HOSTILE = (
+    "<img src=x onerror=alert(1)><script>alert(2)</script> [x](javascript:alert(3)) ![p](http://127.0.0.1:9/p.png)"
+)
+HOSTILE_DOCUMENT = f"---\ntitle: {HOSTILE}\nurl: javascript:alert(4)\n---\nThe quagga and the okapi. {HOSTILE}\n"
+PATIENCE_MILLISECONDS = 10_000
+COMPLAINTS_OF_FETCH = "Failed to load resource"  # an answer that is an error is no fault of the page
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,6 +44,7 @@ def screenshots() -> Path:
 def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium")
     assert executable, "chromium is needed: apt-get install chromium"
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield launched
@@ -50,10 +59,16 @@ def provider() -> Iterator[FakeProvider]:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("browser")
+    (folder / "documents").mkdir()
+    (folder / "documents" / "hostile.md").write_text(HOSTILE_DOCUMENT)
     chosen = {"name": "openai", "type": "openai", "base_url": provider.url, "models": ["chat"]}
-    with Stack(
-        tmp_path_factory.mktemp("browser"), {"name": "Helpdesk", "inference": {"providers": [chosen]}}
-    ) as running:
+    overrides = {
+        "name": "Helpdesk",
+        "inference": {"providers": [chosen]},
+        "rag": {"enabled": True, "directories": [str(folder / "documents")]},
+    }
+    with Stack(folder, overrides) as running:
         yield running
 
 
@@ -70,15 +85,40 @@ def answer(provider: FakeProvider) -> Iterator[Callable[[str], None]]:
 
 
 @pytest.fixture
-def page(browser: Browser, stack: Stack, answer: Callable[[str], None]) -> Iterator[Page]:
-    """The chat, opened; any complaint of the browser (a blocked resource, an exception) fails the test."""
-    context = browser.new_context()
-    opened = context.new_page()
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open an address as a new visitor; any complaint of the browser (a blocked resource, an exception) fails the test,
+    and so does a request to another host."""
+    contexts: list[BrowserContext] = []
     complaints: list[str] = []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    opened.goto(stack.url + "/")
-    opened.get_by_role("heading", name="Helpdesk").wait_for()
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(COMPLAINTS_OF_FETCH):
+            complaints.append(message.text)
+
+    def opened(url: str, **options: Any) -> Page:
+        context = browser.new_context(**options)
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", note)
+        page.on("request", lambda sent: None if own(sent.url, url) else complaints.append(f"asked for {sent.url}"))
+        page.goto(url)
+        return page
+
     yield opened
-    context.close()
-    assert [text for text in complaints if "status of" not in text] == []
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def own(asked: str, url: str) -> bool:
+    return asked.startswith(("data:", "blob:")) or urlsplit(asked).netloc == urlsplit(url).netloc
+
+
+@pytest.fixture
+def page(visit: Callable[..., Page], stack: Stack, answer: Callable[[str], None]) -> Page:
+    """The chat, opened."""
+    opened = visit(f"{stack.url}/")
+    opened.get_by_role("heading", name="Helpdesk").wait_for()
+    return opened
