@@ -169,14 +169,15 @@ class Interactions:
     ) -> None:
         """Remember the turn and keep its transcript, with what was said so far; never raises.
 
-        A question that failed before a word was said leaves neither.
+        Where nothing was said there is no turn; a question that failed so leaves no transcript either.
         """
         self._count(asked, outcome, input_tokens, output_tokens)
-        if outcome == FAILED and not text:
-            return
         answer = self._redactor.apply(text)
-        self._memory.remember(asked, answer, datetime.now(UTC))
-        self._transcripts.keep(asked, answer, outcome, (input_tokens, output_tokens), (*asked.chunks, *chunks))
+        if text or outcome == COMPLETE:
+            self._memory.remember(asked, answer, datetime.now(UTC))
+        if text or outcome != FAILED:
+            tokens = input_tokens, output_tokens
+            self._transcripts.keep(asked, answer, outcome, tokens, (*asked.chunks, *chunks))
 
     def _refuse_override(self, user: User, query: Query) -> None:
         if query.provider:

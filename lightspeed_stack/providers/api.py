@@ -18,6 +18,7 @@ from lightspeed_stack.daemon.credentials import CredentialError
 from lightspeed_stack.daemon.schema import Secret
 from lightspeed_stack.daemon.version import VERSION
 from lightspeed_stack.providers import dial
+from lightspeed_stack.providers.base import Client
 from lightspeed_stack.providers.dial import Dialer
 from lightspeed_stack.providers.exchange import Exchange, Limits, Pool
 
@@ -38,7 +39,11 @@ class Api:
         self._headers = self._common(settings)
         self._limits = Limits(settings.read_timeout_seconds, settings.total_timeout_seconds, settings.max_answer_bytes)
 
-    def ask(self, body: bytes, client: int | None = None) -> Exchange:
+    def look_up(self) -> None:
+        """Find out now where the server is: a request that follows need not block for that."""
+        self._dialer.look_up()
+
+    def ask(self, body: bytes, client: Client | None = None) -> Exchange:
         """POST a question. Raises CredentialError when the key can't be read."""
         return self._exchange("POST", "chat/completions", body, self._limits, client)
 
@@ -46,7 +51,9 @@ class Api:
         """GET a resource. Raises CredentialError when the key can't be read."""
         return self._exchange("GET", resource, b"", limits)
 
-    def _exchange(self, method: str, resource: str, body: bytes, limits: Limits, client: int | None = None) -> Exchange:
+    def _exchange(
+        self, method: str, resource: str, body: bytes, limits: Limits, client: Client | None = None
+    ) -> Exchange:
         target = self._dialer.target
         place = target.resource(resource)
         if self._dialer.proxy_headers is not None:

@@ -57,11 +57,27 @@ class Disconnected(Exception):
     """The client that a stream is for has hung up."""
 
 
+class Client(Protocol):
+    """The asker of a stream, and how to wait on its behalf: the methods are those of select.poll.
+
+    `poll` raises Disconnected when the asker is gone, and may return at once with nothing found, to be called again
+    when there is something or within a second.
+    """
+
+    def register(self, descriptor: int, events: int) -> None: ...
+
+    def modify(self, descriptor: int, events: int) -> None: ...
+
+    def unregister(self, descriptor: int) -> None: ...
+
+    def poll(self, milliseconds: float) -> list[tuple[int, int]]: ...
+
+
 class Stream(Protocol):
     """An answer told in pieces. Whoever iterates closes it in the end, whatever happened."""
 
     def __iter__(self) -> Iterator[Sequence[str]]:
-        """Yield the tokens that arrived together; an empty sequence after a second in which none came.
+        """Yield the tokens that arrived together; an empty sequence when none came, at least once a second.
 
         Raises the errors of lightspeed_stack.errors (ProviderUnavailable, ProviderFailed, QuotaExceeded, TooLarge), and
         Disconnected when the client is gone. After `close` it just ends.
@@ -89,11 +105,8 @@ class Provider(Protocol):
 
     def ask(self, messages: Sequence[Message], model: str) -> Answer: ...
 
-    def stream(self, messages: Sequence[Message], model: str, client: int | None = None) -> Stream:
-        """Return at once; the work begins with the iteration.
-
-        `client` is the file descriptor of the asker's socket, to be watched for a hang-up.
-        """
+    def stream(self, messages: Sequence[Message], model: str, client: Client | None = None) -> Stream:
+        """The provider is asked when the iteration begins; what may block beyond `client`, a name's look-up, is done here."""
 
     def health(self) -> str | None:
         """Say what is wrong, None when nothing is."""

@@ -1,7 +1,7 @@
 """From a base URL to a connected socket: names, TCP, a proxy of the environment, TLS, each under one deadline.
 
 Certificates are always verified, against `ca_bundle` or else the system's. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are
-obeyed, but never for loopback. Looking up a name blocks as long as the system's resolver does.
+obeyed, but never for loopback. Looking up a name blocks as long as the system's resolver does; nothing else blocks.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from lightspeed_stack.providers.wait import READ, WRITE, TimedOut, Waiter
 
 Dialing = Generator[bytes, None, socket.socket]
 _LONGEST_PROXY_REPLY = 16384
+_ADDRESSES_SECONDS = 30.0
 
 
 class Unreachable(Exception):
@@ -63,11 +65,23 @@ class Dialer:
         self._seconds = connect_seconds
         self._tls = ssl.create_default_context(cafile=ca_bundle and str(ca_bundle)) if target.tls else None
         self._proxy = _proxy(target, os.environ)
+        self._addresses: list[Any] | OSError | None = None
+        self._addresses_until = 0.0
 
     @property
     def proxy_headers(self) -> str | None:
         """What requests carry for a proxy that they name their whole URL to; None when there is no such proxy."""
         return _credentials(self._proxy) if self._proxy is not None and not self.target.tls else None
+
+    def look_up(self) -> None:
+        """Find the addresses, if they are not known since a moment, so that `dial` need not; whether it fails, `dial` says."""
+        if time.monotonic() < self._addresses_until:
+            return
+        try:
+            self._addresses = self._find_addresses()
+            self._addresses_until = time.monotonic() + _ADDRESSES_SECONDS
+        except OSError as error:
+            self._addresses = error
 
     def dial(self, waiter: Waiter) -> Dialing:
         """Yield b"" for each second of waiting, return a non-blocking socket that `waiter` has adopted.
@@ -100,10 +114,9 @@ class Dialer:
             raise
 
     def _connect(self, waiter: Waiter, deadline: float) -> Dialing:
-        host, port = self.target.host, self.target.port
-        if self._proxy is not None:
-            host, port = self._proxy.hostname or "", self._proxy.port or 80
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        if isinstance(self._addresses, OSError):
+            raise self._addresses
+        addresses = list(self._addresses or self._find_addresses())
         while True:
             family, kind, protocol, _, address = addresses.pop(0)
             share = (deadline - time.monotonic()) / (len(addresses) + 1)
@@ -113,6 +126,12 @@ class Dialer:
             except (OSError, TimedOut):
                 if not addresses:
                     raise
+
+    def _find_addresses(self) -> list[Any]:
+        host, port = self.target.host, self.target.port
+        if self._proxy is not None:
+            host, port = self._proxy.hostname or "", self._proxy.port or 80
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 def _connect_to(sock: socket.socket, address: object, waiter: Waiter, deadline: float) -> Dialing:

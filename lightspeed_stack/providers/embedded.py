@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lightspeed_stack import config, errors, knowledge
 from lightspeed_stack.prompt import estimate_tokens
-from lightspeed_stack.providers.base import Answer, Chunk, Message, Model
+from lightspeed_stack.providers.base import Answer, Chunk, Client, Message, Model
 from lightspeed_stack.retriever import Index
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Embedded:
         asked = sum(estimate_tokens(_text(message)) for message in messages)
         return Answer(text, asked, estimate_tokens(text), found[:1] if answered else ())
 
-    def stream(self, messages: Sequence[Message], model: str, client: int | None = None) -> Telling:
+    def stream(self, messages: Sequence[Message], model: str, client: Client | None = None) -> Telling:
         return Telling(self, messages, model)
 
     def health(self) -> str | None:

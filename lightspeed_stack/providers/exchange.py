@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from lightspeed_stack.providers.base import Client
 from lightspeed_stack.providers.dial import Dialer
 from lightspeed_stack.providers.wait import READ, WRITE, Waiter
 
@@ -104,7 +105,7 @@ class Exchange:
     piece that is not empty, or at the end.
     """
 
-    def __init__(self, pool: Pool, request: bytes, limits: Limits, client: int | None = None) -> None:
+    def __init__(self, pool: Pool, request: bytes, limits: Limits, client: Client | None = None) -> None:
         self._pool = pool
         self._request = request
         self._waiter = Waiter(limits.total_seconds, client)
@@ -134,8 +135,10 @@ class Exchange:
 
     def __iter__(self) -> Pieces:
         try:
+            self._waiter.check()
             reused = self._pool.take()
             if reused is not None:
+                self._waiter.adopt(reused)
                 try:
                     yield from self._talk(reused)
                     return
@@ -146,7 +149,6 @@ class Exchange:
             self._release()
 
     def _talk(self, sock: socket.socket) -> Pieces:
-        self._waiter.adopt(sock)
         yield from self._send(sock)
         while not self._answer.complete:
             data = yield from self._receive_tls(sock) if isinstance(sock, ssl.SSLSocket) else self._receive(sock)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from lightspeed_stack import config
 from lightspeed_stack.providers import completions
 from lightspeed_stack.providers.api import Api
-from lightspeed_stack.providers.base import Answer, Message, Model
+from lightspeed_stack.providers.base import Answer, Client, Message, Model
 from lightspeed_stack.providers.exchange import Exchange, Limits
 from lightspeed_stack.providers.failures import FAILURES, Refused, translate
 from lightspeed_stack.providers.telling import Telling
@@ -44,13 +44,15 @@ class OpenAI:
             return self._listed
 
     def ask(self, messages: Sequence[Message], model: str) -> Answer:
+        self._api.look_up()
         try:
             exchange = self._api.ask(completions.question(messages, model))
             return completions.answer(_whole(exchange))
         except FAILURES as failure:
             raise translate(failure, self.name, model) from None
 
-    def stream(self, messages: Sequence[Message], model: str, client: int | None = None) -> Telling:
+    def stream(self, messages: Sequence[Message], model: str, client: Client | None = None) -> Telling:
+        self._api.look_up()
         return Telling(self._api, self.name, messages, model, client)
 
     def health(self) -> str | None:

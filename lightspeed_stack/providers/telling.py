@@ -12,7 +12,7 @@ from itertools import chain
 
 from lightspeed_stack.providers import completions, sse
 from lightspeed_stack.providers.api import Api
-from lightspeed_stack.providers.base import Chunk, Message
+from lightspeed_stack.providers.base import Chunk, Client, Message
 from lightspeed_stack.providers.completions import Nonsense, Reported
 from lightspeed_stack.providers.exchange import Broken, Exchange
 from lightspeed_stack.providers.failures import FAILURES, Refused, translate
@@ -26,9 +26,10 @@ Tokens = Generator[Sequence[str], None, None]
 
 
 class Telling:
-    def __init__(self, api: Api, provider: str, messages: Sequence[Message], model: str, client: int | None) -> None:
+    def __init__(self, api: Api, provider: str, messages: Sequence[Message], model: str, client: Client | None) -> None:
         self.usage = (0, 0)
         self.chunks: tuple[Chunk, ...] = ()
+        self._question = completions.question(messages, model, stream=True, usage=api.tells_usage)
         self._api = api
         self._provider = provider
         self._messages = messages
@@ -46,23 +47,20 @@ class Telling:
             raise translate(failure, self._provider, self._model) from None
 
     def _tell_somehow(self) -> Tokens:
-        if self._api.tells_usage:
-            try:
-                yield from self._tell(usage=True)
-                return
-            except Refused as refusal:
-                if not refusal.is_about_the_request:
-                    raise
-        yield from self._tell(usage=False)
-        self._api.tells_usage = False
+        try:
+            yield from self._tell(self._question)
+        except Refused as refusal:
+            if not self._api.tells_usage or not refusal.is_about_the_request:
+                raise
+            yield from self._tell(completions.question(self._messages, self._model, stream=True))
+            self._api.tells_usage = False
 
     def close(self) -> None:
         self._closed = True
         if self._exchange is not None:
             self._exchange.abort()
 
-    def _tell(self, usage: bool) -> Tokens:
-        question = completions.question(self._messages, self._model, stream=True, usage=usage)
+    def _tell(self, question: bytes) -> Tokens:
         exchange = self._exchange = self._api.ask(question, self._client)
         if self._closed:
             return

@@ -1,7 +1,7 @@
-"""Waiting for a provider: its socket, the asker's hang-up, the deadlines and an abort, all in one poll(2).
+"""Waiting for a provider: its socket, the deadlines, an abort from another thread, and the asker if one is there.
 
-No thread stands by and nothing is polled twice: whoever waits sleeps in the kernel until one of them happens, or for a
-second, after which it says that nothing came.
+No thread stands by: whoever waits sleeps in poll(2) until one of them happens, or for a second; or the asker brings its
+own way to wait, which may be not to wait at all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from lightspeed_stack.providers.base import Disconnected
+from lightspeed_stack.providers.base import Client
 
 HEARTBEAT_SECONDS = 1.0
 READ, WRITE = select.POLLIN, select.POLLOUT
@@ -31,36 +31,33 @@ class Aborted(Exception):
 
 
 class Waiter:
-    """Waits on behalf of one request, for at most `total_seconds` in all; `client` is the asker's file descriptor."""
+    """Waits on behalf of one request, for at most `total_seconds` in all."""
 
-    def __init__(self, total_seconds: float, client: int | None = None) -> None:
+    def __init__(self, total_seconds: float, client: Client | None = None) -> None:
         self._end = time.monotonic() + total_seconds
-        self._client = client
-        self._poll = select.poll()
+        self._poll: Client = client or select.poll()
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._aborted = False
-        if client is not None:
-            self._poll.register(client, select.POLLRDHUP)
 
     def adopt(self, sock: socket.socket) -> None:
         """Wait on this socket from now on, for reading."""
         with self._lock:
             self.check()
             self._socket = sock
-            self._poll.register(sock, READ)
+            self._poll.register(sock.fileno(), READ)
 
     def drop(self) -> socket.socket | None:
         """Let go of the socket, which `abort` can no longer reach."""
         with self._lock:
             sock, self._socket = self._socket, None
             if sock is not None:
-                self._poll.unregister(sock)
+                self._poll.unregister(sock.fileno())
             return sock
 
     def expect(self, events: int) -> None:
         assert self._socket is not None
-        self._poll.modify(self._socket, events)
+        self._poll.modify(self._socket.fileno(), events)
 
     def abort(self) -> None:
         """Make whoever waits raise Aborted at once; from any thread."""
@@ -70,7 +67,7 @@ class Waiter:
                 _shut_down(self._socket)
 
     def ready(self, deadline: float) -> bool:
-        """Whether the socket is ready; false after a second. `deadline` is of time.monotonic().
+        """Whether the socket is ready; false is no more than "not yet". `deadline` is of time.monotonic().
 
         Raises TimedOut, Aborted and Disconnected.
         """
@@ -80,9 +77,6 @@ class Waiter:
             raise TimedOut
         found = self._poll.poll(min(left, HEARTBEAT_SECONDS) * 1000)
         self.check()
-        for descriptor, _ in found:
-            if descriptor == self._client:
-                raise Disconnected
         return bool(found)
 
     def check(self) -> None:
@@ -90,7 +84,7 @@ class Waiter:
             raise Aborted
 
     def until_ready(self, events: int, deadline: float) -> Iterator[bytes]:
-        """Yield b"" for each second without the events."""
+        """Yield b"" as long as there are none of the events."""
         self.expect(events)
         while not self.ready(deadline):
             yield b""

@@ -19,16 +19,16 @@ from flask.views import View
 
 from lightspeed_stack import errors, events, front, interaction
 from lightspeed_stack.providers.base import Disconnected
+from lightspeed_stack.relay import Relay
 from lightspeed_stack.views.query import referenced_documents
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-
     from lightspeed_stack.events import Teller
     from lightspeed_stack.front import Note
     from lightspeed_stack.interaction import Asked, Interactions
     from lightspeed_stack.parse import Parser
     from lightspeed_stack.providers.base import Stream
+    from lightspeed_stack.seat import Seat
     from lightspeed_stack.streams import Streams
     from lightspeed_stack.views.door import Door
 
@@ -50,6 +50,7 @@ class StreamingQueryView(View):
         self._interactions = interactions
         self._streams = streams
         self._keep_alive_seconds = keep_alive_seconds
+        self._relay = Relay()
 
     def dispatch_request(self) -> Response:
         body = self._door.body()
@@ -59,9 +60,11 @@ class StreamingQueryView(View):
         private = self._door.is_private(user)
         asked = self._interactions.begin(user, query, datetime.now(UTC), ENDPOINT, private=private)
         teller = events.teller(query.media_type)
+        seat = self._relay.seat(request.environ)
         telling = _Telling(
             asked,
-            self._interactions.stream(asked, _client(request.environ)),
+            self._interactions.stream(asked, seat),
+            seat,
             teller,
             self._interactions,
             self._streams,
@@ -71,12 +74,6 @@ class StreamingQueryView(View):
         return Response(telling, headers=_HEADERS, content_type=teller.content_type, direct_passthrough=True)
 
 
-def _client(environ: WSGIEnvironment) -> int | None:
-    """The descriptor of the asker's socket, where the server tells it."""
-    sock = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
-    return sock.fileno() if sock is not None else None
-
-
 class _Telling:
     """The body of one response."""
 
@@ -84,6 +81,7 @@ class _Telling:
         self,
         asked: Asked,
         stream: Stream,
+        seat: Seat | None,
         teller: Teller,
         interactions: Interactions,
         streams: Streams,
@@ -92,6 +90,7 @@ class _Telling:
     ) -> None:
         self._asked = asked
         self._stream = stream
+        self._seat = seat
         self._teller = teller
         self._interactions = interactions
         self._streams = streams
@@ -117,7 +116,10 @@ class _Telling:
         yield self._teller.start(self._asked.conversation_id, self._request_id)
         failure: errors.Error | None = None
         try:
-            yield from self._told()
+            if self._seat is None:
+                yield from self._told()
+            else:
+                self._seat.tell(self._told())
         except Disconnected:
             return
         except errors.Error as error:
@@ -127,7 +129,8 @@ class _Telling:
             failure = errors.Internal()
         yield self._ending(failure)
 
-    def _told(self) -> Iterator[bytes]:
+    def _told(self) -> Generator[bytes, None, None]:
+        """What goes out now; empty when there is nothing."""
         quiet_since = time.monotonic()
         for tokens in self._stream:
             if tokens:
@@ -137,6 +140,8 @@ class _Telling:
             elif time.monotonic() - quiet_since >= self._keep_alive_seconds:
                 yield self._teller.keep_alive()
                 quiet_since = time.monotonic()
+            else:
+                yield b""
 
     def _ending(self, failure: errors.Error | None) -> bytes:
         if self._streams.finish(self._request_id):

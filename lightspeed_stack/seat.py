@@ -1,0 +1,146 @@
+"""The client of one answer at the relay: what it is told goes out without waiting, what it can't take yet waits.
+
+While a client does not read, its provider is not read either; one that takes nothing for as long as its socket's
+SO_SNDTIMEO says is given up. gunicorn writes the headers before and the last chunk afterwards, never in between.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from lightspeed_stack.providers.base import Disconnected
+
+if TYPE_CHECKING:
+    from lightspeed_stack.relay import Relay
+
+PIECES_IN_A_TURN = 4
+PATIENCE_SECONDS = 60.0
+_GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_NOT_NOW = (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError)
+
+
+class Seat:
+    """`register`, `modify`, `unregister` and `poll` are select.poll's, as providers.base.Client wants them."""
+
+    def __init__(self, relay: Relay, sock: socket.socket, chunked: bool) -> None:
+        self._relay = relay
+        self._socket = sock
+        self._descriptor = sock.fileno()
+        self._chunked = chunked
+        self._pieces = _nothing()
+        self._unsent = b""
+        self._stuck_since: float | None = None
+        self._is_gone = False
+        self._awaited: dict[int, int] = {}
+        self._found: list[tuple[int, int]] = []
+        self._failure: Exception | None = None
+        self._told = threading.Event()
+
+    def tell(self, pieces: Generator[bytes, None, None]) -> None:
+        """Send all pieces; an empty one says that there is none now. Raises what they raise, and Disconnected."""
+        self._pieces = pieces
+        self._socket.setblocking(False)
+        self._relay.admit(self)
+        self._told.wait()
+        self._socket.setblocking(True)
+        if self._failure is not None:
+            raise self._failure
+
+    def register(self, descriptor: int, events: int) -> None:
+        self._awaited[descriptor] = events
+        self._relay.watch(descriptor, events, self)
+
+    def modify(self, descriptor: int, events: int) -> None:
+        if self._awaited[descriptor] != events:
+            self._awaited[descriptor] = events
+            self._relay.watch_for(descriptor, events)
+
+    def unregister(self, descriptor: int) -> None:
+        del self._awaited[descriptor]
+        if self._stuck_since is None:
+            self._relay.unwatch(descriptor)
+
+    def poll(self, milliseconds: float) -> list[tuple[int, int]]:
+        """Never waits: the relay does, for all."""
+        found, self._found = self._found, []
+        return found
+
+    # the rest is for the relay's thread
+
+    def enter(self) -> None:
+        self._relay.watch(self._descriptor, select.EPOLLRDHUP, self)
+
+    def note(self, descriptor: int, event: int) -> None:
+        if descriptor in self._awaited:
+            self._found.append((descriptor, event))
+        elif event & _GONE:
+            self._is_gone = True
+
+    def turn(self) -> None:
+        """Go on as far as it goes without waiting."""
+        try:
+            self._go_on()
+        except StopIteration:
+            self._leave(None)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is raised again where `tell` waits
+            self._leave(failure)
+
+    def _go_on(self) -> None:
+        if self._is_gone or (self._stuck_since and time.monotonic() - self._stuck_since > self._patience()):
+            raise Disconnected
+        if self._unsent:
+            self._flush()
+        for _ in range(PIECES_IN_A_TURN):
+            if self._unsent or not (piece := next(self._pieces)):
+                return
+            self._unsent = b"%X\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece
+            self._flush()
+        self._relay.admit(self)  # there may be more that no poll can see, within TLS
+
+    def _flush(self) -> None:
+        try:
+            sent = self._socket.send(self._unsent)
+        except _NOT_NOW:
+            sent = 0
+        except OSError:
+            raise Disconnected from None
+        self._unsent = self._unsent[sent:]
+        if self._unsent and (sent or self._stuck_since is None):
+            self._stuck(time.monotonic())
+        elif not self._unsent and self._stuck_since is not None:
+            self._unstuck()
+
+    def _stuck(self, now: float) -> None:
+        if self._stuck_since is None:
+            self._relay.watch_for(self._descriptor, select.EPOLLRDHUP | select.EPOLLOUT)
+            for descriptor in self._awaited:
+                self._relay.unwatch(descriptor)
+        self._stuck_since = now
+
+    def _unstuck(self) -> None:
+        self._stuck_since = None
+        self._relay.watch_for(self._descriptor, select.EPOLLRDHUP)
+        for descriptor, events in self._awaited.items():
+            self._relay.watch(descriptor, events, self)
+
+    def _patience(self) -> float:
+        seconds, _ = struct.unpack("@ll", self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16))
+        return float(seconds) or PATIENCE_SECONDS
+
+    def _leave(self, failure: Exception | None) -> None:
+        self._pieces.close()
+        self._relay.unwatch(self._descriptor)
+        self._relay.dismiss(self)
+        self._failure = failure
+        self._told.set()
+
+
+def _nothing() -> Generator[bytes, None, None]:
+    yield from ()
