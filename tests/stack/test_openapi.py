@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from lightspeed_stack import parse
@@ -16,6 +17,7 @@ from tests.fakes.provider import FakeProvider
 
 SPEC = parse.specification()
 KEY = "an-api-key"
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
 schema = schemathesis.openapi.from_dict(SPEC)
 
 
@@ -33,6 +35,6 @@ def test_the_description_is_valid() -> None:
 
 
 @schema.parametrize()
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_the_service_keeps_to_it(case: schemathesis.Case, url: str) -> None:
     case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {KEY}"})
