@@ -10,14 +10,16 @@ import hashlib
 import logging
 import tarfile
 import time
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from lightspeed_collector import names
 from lightspeed_collector.archive import Archives
 from lightspeed_collector.batch import Batch, Identity
 from lightspeed_collector.errors import SpoolError
+from lightspeed_collector.large import Unsettled
 from lightspeed_collector.ledger import Ledger
-from lightspeed_collector.spool import Gone, Spool, Unsettled
+from lightspeed_collector.spool import Gone, Spool
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +57,8 @@ def _same(member: str, content: bytes, spool: Spool) -> Identity:
     """What the record is in the spool if it is the one archived, else nobody's identity."""
     try:
         record = spool.read(member)
-        found = b"".join(record.pieces())
-        record.close()
+        with closing(record.large) if record.large else nullcontext():
+            found = b"".join(record.large.pieces()) if record.large else record.data
     except (Gone, Unsettled, SpoolError):
         return _NOBODY
     return record.entry.identity if found == content else _NOBODY

@@ -9,23 +9,20 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import tarfile
-import zlib
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
 
+from lightspeed_collector import tar
 from lightspeed_collector.backlog import Queue
-from lightspeed_collector.batch import BLOCK, Batch, Identity, Room
+from lightspeed_collector.batch import Batch, Room
 from lightspeed_collector.durable import sync_folder
 from lightspeed_collector.errors import StateError, StateFull
+from lightspeed_collector.gzipped import Writer
+from lightspeed_collector.retention import Entry
 from lightspeed_collector.spool import Record
 
 SUFFIX = ".tar.gz"
 DRAFT = ".draft"
-_CHUNK = 1 << 20
-_GZIP = 31
 _ID_DIGITS = 32
 
 
@@ -47,21 +44,22 @@ class Archives:
         """
         room.empty()
         draft = self._folder / DRAFT
-        writer = _Writer(self._level)
+        entries: list[Entry] = []
         try:
             with open(draft, "wb", buffering=0, opener=_private) as file:
-                writer.begin(file)
-                _fill(writer, records, queue, room)
-                if not writer.members:
+                writer = Writer(file, self._level)
+                _fill(writer, entries, records, queue, room)
+                if not entries:
                     return None
+                writer.put(tar.END)
                 writer.close()
                 os.fsync(file.fileno())
-            return self._keep(writer)
+            return self._keep(writer, entries)
         except OSError as error:
-            queue.put_back(*writer.members)
+            queue.put_back(*(entry.member for entry in entries))
             message = f"{self._folder}: {error.strerror or error}"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT) and len(writer.members) > 1:
-                raise StateFull(message, len(writer.members)) from error
+            if error.errno in (errno.ENOSPC, errno.EDQUOT) and len(entries) > 1:
+                raise StateFull(message, len(entries)) from error
             raise StateError(message) from error
         finally:
             draft.unlink(missing_ok=True)
@@ -87,102 +85,32 @@ class Archives:
             entry.name.removesuffix(SUFFIX) for entry in os.scandir(self._folder) if entry.name.endswith(SUFFIX)
         )
 
-    def _keep(self, writer: _Writer) -> Batch:
-        sha256 = writer.digest.hexdigest()
-        batch = Batch(
-            sha256[:_ID_DIGITS], sha256, writer.archive_bytes, tuple(writer.members), tuple(writer.identities)
-        )
+    def _keep(self, writer: Writer, entries: list[Entry]) -> Batch:
+        members, identities = zip(*entries, strict=True)
+        batch = Batch(writer.sha256[:_ID_DIGITS], writer.sha256, writer.written, members, identities)
         os.rename(self._folder / DRAFT, self.path(batch.id))
         sync_folder(self._folder)
         return batch
 
 
-def header(member: str, size: int, mtime: int) -> bytes:
-    """The tar header of a record; equal to what tarfile makes of it, in a tenth of the time."""
-    name = member.encode("ascii")
-    if len(name) > _NAME.stop or not 0 <= mtime <= _MAX_MTIME or size > _MAX_SIZE:
-        return _info(member, size, max(0, mtime)).tobuf(tarfile.PAX_FORMAT)
-    head = _HEAD % (name.ljust(_NAME.stop, b"\0"), size, mtime)
-    checksum = sum(head) + _TAIL_SUM
-    return head + b"%06o\0 " % checksum + _TAIL
-
-
-class _Writer:
-    """Compresses, digests and writes what it is given."""
-
-    def __init__(self, level: int) -> None:
-        self._compressor = zlib.compressobj(level, zlib.DEFLATED, _GZIP)
-        self._pieces: list[bytes] = []
-        self._waiting = 0
-        self.digest = hashlib.sha256()
-        self.archive_bytes = 0
-        self.members: list[str] = []
-        self.identities: list[Identity] = []
-
-    def begin(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def add(self, record: Record) -> None:
-        member, identity = record.entry
-        self.members.append(member)
-        self.identities.append(identity)
-        self._put(header(member, identity.size, identity.mtime_ns // 1_000_000_000))
-        for piece in record.pieces():
-            self._put(piece)
-        self._put(bytes(-identity.size % BLOCK))
-
-    def close(self) -> None:
-        self._put(bytes(2 * BLOCK))
-        self._flush()
-        self._write(self._compressor.flush())
-
-    def _put(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self._waiting += len(data)
-        if self._waiting >= _CHUNK:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._write(self._compressor.compress(b"".join(self._pieces)))
-        self._pieces.clear()
-        self._waiting = 0
-
-    def _write(self, data: bytes) -> None:
-        self.digest.update(data)
-        self.archive_bytes += len(data)
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
-
-
-def _fill(writer: _Writer, records: Iterator[Record], queue: Queue, room: Room) -> None:
-    for record in records:
-        with closing(record):
-            large = record.data is None
-            if (large and writer.members) or not room.admits(record.entry.identity.size):
-                queue.put_back(record.entry.member)
-                return
-            writer.add(record)
-            if large:
-                return
+def _fill(writer: Writer, entries: list[Entry], records: Iterator[Record], queue: Queue, room: Room) -> None:
+    for entry, data, large in records:
+        member, identity = entry
+        if (large and entries) or not room.admits(identity.size):
+            queue.put_back(member)
+            return
+        entries.append(entry)
+        head = tar.header(member, identity.size, identity.mtime_ns // 1_000_000_000)
+        if data is not None:
+            writer.put(head, data, tar.padding(identity.size))
+            continue
+        assert large
+        writer.put(head)
+        for piece in large.pieces():
+            writer.put(piece)
+        writer.put(tar.padding(identity.size))
+        return
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-
-
-def _info(member: str, size: int, mtime: int) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(member)
-    info.size, info.mtime, info.mode = size, mtime, 0o640
-    return info
-
-
-def _template() -> bytes:
-    return _info("", 0, 0).tobuf(tarfile.USTAR_FORMAT)
-
-
-_NAME = slice(0, 100)
-_MAX_MTIME = _MAX_SIZE = 8**11 - 1
-_HEAD = b"%b" + _template()[100:124] + b"%011o\0%011o\0"
-_TAIL = _template()[156:]
-_TAIL_SUM = sum(_TAIL) + sum(b" " * 8)

@@ -9,7 +9,7 @@ import heapq
 import zlib
 from collections.abc import Iterable, Iterator
 
-RUN = 65536
+RUN = 32768
 BLOCK = 1024
 
 

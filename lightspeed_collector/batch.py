@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-MAX_RECORDS = 20_000
-BLOCK = 512
+from lightspeed_collector.tar import BLOCK
+
+MAX_RECORDS = 10_000
 OVERHEAD = 4096
 
 

@@ -10,16 +10,18 @@ from contextlib import closing
 from lightspeed_collector import events, record
 from lightspeed_collector.errors import Error, SpoolError
 from lightspeed_collector.history import QUARANTINED, Event, History
+from lightspeed_collector.large import Unsettled
 from lightspeed_collector.quarantine import Quarantine, is_being_written
 from lightspeed_collector.report import Report
 from lightspeed_collector.retention import Entry
-from lightspeed_collector.spool import Gone, Record, Spool, Unsettled
+from lightspeed_collector.spool import Gone, Record, Spool
 from lightspeed_stack.daemon import exits
 
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 60.0
 _EDGE = 4096
+_OFTEN = 100
 
 
 class Intake:
@@ -34,8 +36,9 @@ class Intake:
 
     def records(self, members: Iterable[str]) -> Iterator[Record]:
         """Those of `members` that are sound records and can be read now."""
-        for member in members:
-            self._pause()
+        for count, member in enumerate(members):
+            if not count % _OFTEN:
+                self._pause()
             try:
                 found = self._spool.read(member)
                 fault = self._fault(found)
@@ -44,11 +47,13 @@ class Intake:
             except SpoolError as error:
                 self._report.problem(error)
                 continue
-            if fault is None:
-                yield found
+            if fault:
+                self._refuse(found.entry, fault)
+            elif found.large:
+                with closing(found.large):
+                    yield found
             else:
-                with closing(found):
-                    self._refuse(found.entry, fault)
+                yield found
 
     def set_aside(self, entry: Entry, reason: str) -> None:
         """Into the quarantine; a record that can't be moved there stays where it is."""
@@ -70,7 +75,11 @@ class Intake:
     def _fault(self, found: Record) -> str | None:
         if found.data is not None:
             return record.fault(found.data)
-        return record.edges_fault(*found.edge(_EDGE))
+        assert found.large
+        fault = record.edges_fault(*found.large.edges(_EDGE))
+        if fault:
+            found.large.close()
+        return fault
 
     def _refuse(self, entry: Entry, fault: str) -> None:
         if self._may_be_unfinished(entry):

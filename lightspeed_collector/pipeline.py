@@ -21,15 +21,18 @@ from lightspeed_collector.culprit import Inquiry
 from lightspeed_collector.errors import Busy, Refused, SpoolError, StateFull
 from lightspeed_collector.forget import Forgetting
 from lightspeed_collector.intake import Intake
+from lightspeed_collector.large import Unsettled
 from lightspeed_collector.ledger import Ledger, Receipt
 from lightspeed_collector.progress import Progress
 from lightspeed_collector.report import Report
 from lightspeed_collector.retention import Entry
 from lightspeed_collector.sent import Sent
-from lightspeed_collector.spool import Spool, Unsettled
+from lightspeed_collector.spool import Spool
 from lightspeed_collector.stop import Stop
 
 log = logging.getLogger(__name__)
+
+_OFTEN = 100
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,9 @@ class Pipeline:
     def _delete_records(self, entries: Iterable[Entry]) -> list[Entry]:
         """Returns those that can't be deleted."""
         failed = []
-        for entry in entries:
-            self.stop.check()
+        for count, entry in enumerate(entries):
+            if not count % _OFTEN:
+                self.stop.check()
             try:
                 self.spool.delete(entry)
             except SpoolError as error:

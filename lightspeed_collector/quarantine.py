@@ -16,8 +16,9 @@ from pathlib import Path
 from lightspeed_collector import names
 from lightspeed_collector.durable import sync_folder, write_durably
 from lightspeed_collector.errors import StateError
+from lightspeed_collector.large import Unsettled
 from lightspeed_collector.retention import Entry
-from lightspeed_collector.spool import Spool, Unsettled
+from lightspeed_collector.spool import Spool
 
 REASON = ".reason"
 

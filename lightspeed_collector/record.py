@@ -8,7 +8,10 @@ import json
 def fault(data: bytes) -> str | None:
     """Why `data` is no record, None when it is one. Nothing of the data appears in the answer."""
     try:
-        value = _DECODER.decode(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        if text.startswith("{") and _DECODER.raw_decode(text)[1] == len(text):
+            return None
+        value = _DECODER.decode(text)
     except UnicodeDecodeError as error:
         return f"not UTF-8: invalid byte at {error.start}"
     except json.JSONDecodeError as error:

@@ -13,16 +13,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import NamedTuple, Self
 
 from lightspeed_collector import names
 from lightspeed_collector.backlog import Backlog
 from lightspeed_collector.batch import Identity
 from lightspeed_collector.errors import SpoolError
+from lightspeed_collector.large import Large, Unsettled
 from lightspeed_collector.retention import Entry
 
 LARGE = 8 << 20
-_PIECE = 1 << 20
+_OFTEN = 1000
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _NO_RECORD = (errno.ELOOP, errno.ENXIO, errno.ENODEV)
 
@@ -31,53 +32,12 @@ class Gone(Exception):
     """There is no such record (any more): somebody else was faster, or it isn't a regular file."""
 
 
-class Unsettled(Exception):
-    """The record changed while it was read."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """A record's bytes, or for a large one the open file to read them from."""
+class Record(NamedTuple):
+    """A record and its bytes: all of them, or the open file for a large one."""
 
     entry: Entry
-    path: Path
     data: bytes | None
-    file: BinaryIO | None
-
-    def pieces(self) -> Iterator[bytes]:
-        """As many bytes as the entry says; raises `Unsettled`, `SpoolError`."""
-        if self.data is not None:
-            yield self.data
-            return
-        left = self.entry.identity.size
-        while left and (piece := self._read(min(left, _PIECE))):
-            left -= len(piece)
-            yield piece
-        if left or self._read(1):
-            raise Unsettled(self.entry.member)
-
-    def edge(self, size: int) -> tuple[bytes, bytes]:
-        """The first and the last `size` bytes of a large record."""
-        first = self._read(size)
-        self._seek(max(0, self.entry.identity.size - size))
-        last = self._read(size)
-        self._seek(0)
-        return first, last
-
-    def close(self) -> None:
-        if self.file:
-            self.file.close()
-
-    def _read(self, size: int) -> bytes:
-        assert self.file
-        try:
-            return self.file.read(size)
-        except OSError as error:
-            raise _fault(self.path, error) from error
-
-    def _seek(self, offset: int) -> None:
-        assert self.file
-        self.file.seek(offset)
+    large: Large | None
 
 
 @dataclass
@@ -131,9 +91,10 @@ class Spool:
         for storage, descriptor in self._descriptors.items():
             try:
                 with os.scandir(descriptor) as entries:
-                    for entry in entries:
+                    for count, entry in enumerate(entries):
                         _sort_in(entry, storage, found)
-                        pause()
+                        if not count % _OFTEN:
+                            pause()
             except OSError as error:
                 self._tell(_fault(self._folders[storage], error))
         return found
@@ -154,38 +115,46 @@ class Spool:
     @contextmanager
     def open(self, member: str) -> Iterator[tuple[int, Identity]]:
         """A descriptor of the record, and what it is; raises `Gone`, `SpoolError`."""
-        storage, name = names.split(member)
-        if storage not in self._descriptors:
-            raise Gone(member)
+        descriptor = self._open(member)
         try:
-            descriptor = os.open(name, _READ, dir_fd=self._descriptors[storage])
-        except OSError as error:
-            if isinstance(error, FileNotFoundError) or error.errno in _NO_RECORD:
-                raise Gone(member) from error
-            raise _fault(self.path(member), error) from error
-        try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise Gone(member)
-            yield descriptor, _identity(found)
+            yield descriptor, _regular(descriptor, member)
         except OSError as error:
             raise _fault(self.path(member), error) from error
         finally:
             os.close(descriptor)
 
     def read(self, member: str) -> Record:
-        """The record, whole unless it is larger than `LARGE`; raises `Gone`, `Unsettled`, `SpoolError`."""
-        with self.open(member) as (descriptor, identity):
+        """The record, its bytes in memory unless it is larger than `LARGE`; raises `Gone`, `Unsettled`, `SpoolError`."""
+        descriptor = self._open(member)
+        try:
+            identity = _regular(descriptor, member)
             if identity.size > LARGE:
-                return Record(Entry(member, identity), self.path(member), None, os.fdopen(os.dup(descriptor), "rb"))
+                file = os.fdopen(os.dup(descriptor), "rb")
+                return Record(Entry(member, identity), None, Large(file, identity.size, self.path(member)))
             data = os.read(descriptor, identity.size + 1)
+        except OSError as error:
+            raise _fault(self.path(member), error) from error
+        finally:
+            os.close(descriptor)
         if len(data) != identity.size:
-            raise Unsettled(member)
-        return Record(Entry(member, identity), self.path(member), data, None)
+            raise Unsettled(str(self.path(member)))
+        return Record(Entry(member, identity), data, None)
 
     def delete(self, entry: Entry) -> bool:
         """Remove the record if it is still the same file; whether it was. Raises `SpoolError`."""
-        return self.look(entry.member) == entry.identity and self.unlink(entry.member)
+        storage, _, name = entry.member.partition("/")
+        descriptor = self._descriptors.get(storage)
+        if descriptor is None:
+            return False
+        try:
+            if _identity(os.lstat(name, dir_fd=descriptor)) != entry.identity:
+                return False
+            os.unlink(name, dir_fd=descriptor)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise _fault(self.path(entry.member), error) from error
+        return True
 
     def unlink(self, member: str) -> bool:
         """Remove a record or a request, whatever file it is now; whether there was one. Raises `SpoolError`."""
@@ -206,6 +175,17 @@ class Spool:
             except OSError as error:
                 raise _fault(self._folders[storage], error) from error
 
+    def _open(self, member: str) -> int:
+        storage, _, name = member.partition("/")
+        try:
+            return os.open(name, _READ, dir_fd=self._descriptors[storage])
+        except KeyError as error:
+            raise Gone(member) from error
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) or error.errno in _NO_RECORD:
+                raise Gone(member) from error
+            raise _fault(self.path(member), error) from error
+
 
 def _raise(fault: SpoolError) -> None:
     raise fault
@@ -220,6 +200,13 @@ def _sort_in(entry: os.DirEntry[str], storage: str, found: Scan) -> None:
         found.requests.append((storage, entry.name))
     elif not names.is_draft(entry.name):
         found.strangers += 1
+
+
+def _regular(descriptor: int, member: str) -> Identity:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise Gone(member)
+    return _identity(found)
 
 
 def _identity(found: os.stat_result) -> Identity:
