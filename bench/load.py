@@ -1,7 +1,8 @@
 """What the benchmarks share: wrk as the load generator, processes and their cost, alternation, a table.
 
 A figure is the median of rounds taken in turn (A B A B ...), so that a machine that slows down slows both. The load
-generator's own CPU time is reported beside every figure.
+generator's own CPU time is reported beside every figure. What a round leaves on the disk stays there until the
+end: ext4 makes files many times more slowly near recently deleted ones.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import resource
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,16 +113,6 @@ def cpu_seconds(pid: int) -> float:
             fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
             total += int(fields[11]) + int(fields[12])
     return total / tick
-
-
-@contextlib.contextmanager
-def emptied(*folders: Path) -> Iterator[None]:
-    """Empty `folders` afterwards, so that no round is slowed down by what the one before left."""
-    yield
-    for folder in folders:
-        for file in os.scandir(folder):
-            if file.is_file():
-                os.unlink(file.path)
 
 
 @dataclass(frozen=True)

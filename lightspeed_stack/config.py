@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lightspeed_stack import rules
+from lightspeed_stack.access import Authentication, Authorization
 from lightspeed_stack.daemon.config import ConfigError, Document
 from lightspeed_stack.daemon.schema import Secret, build, check
 
@@ -92,79 +93,6 @@ class Postgres:
 class Database:
     sqlite: Sqlite | None
     postgres: Postgres | None
-
-
-@dataclass(frozen=True)
-class ApiKey:
-    user_id: str
-    sha256: Secret
-
-
-@dataclass(frozen=True)
-class ApiKeyConfig:
-    api_key: Secret | None
-    keys: tuple[ApiKey, ...]
-
-
-@dataclass(frozen=True)
-class JwtConfiguration:
-    user_id_claim: str
-    username_claim: str
-    role_rules: tuple[RoleRule, ...]
-
-
-@dataclass(frozen=True)
-class RoleRule:
-    """Give `roles` to a token whose claim at `jsonpath` (a dotted path) meets `operator` with `value`."""
-
-    jsonpath: str
-    operator: str
-    value: object
-    negate: bool
-    roles: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class JwkConfig:
-    url: str
-    ca_bundle: Path | None
-    fetch_timeout_seconds: float
-    jwt_configuration: JwtConfiguration
-
-
-@dataclass(frozen=True)
-class RhIdentityConfig:
-    required_entitlements: tuple[str, ...]
-    max_header_size: int
-
-
-@dataclass(frozen=True)
-class TrustedProxyConfig:
-    user_header: str
-    allowed_proxies: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Authentication:
-    module: str
-    allow_insecure: bool
-    skip_for_health_probes: bool
-    skip_for_metrics: bool
-    api_key_config: ApiKeyConfig | None
-    jwk_config: JwkConfig | None
-    rh_identity_config: RhIdentityConfig | None
-    trusted_proxy_config: TrustedProxyConfig | None
-
-
-@dataclass(frozen=True)
-class AccessRule:
-    role: str
-    actions: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Authorization:
-    access_rules: tuple[AccessRule, ...]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from lightspeed_stack.auth.base import DEFAULT_ID, DEFAULT_NAME, Lookup, User, b
 from lightspeed_stack.daemon import exits
 
 if TYPE_CHECKING:
-    from lightspeed_stack.config import ApiKeyConfig
+    from lightspeed_stack.access import ApiKeyConfig
 
 PREFIX = "lsk_"
 _GIVEN = """\

@@ -14,7 +14,7 @@ from lightspeed_stack.auth.noop import Noop, NoopWithToken
 from lightspeed_stack.daemon.config import ConfigError, Fault
 
 if TYPE_CHECKING:
-    from lightspeed_stack.config import AccessRule, Authentication, Authorization
+    from lightspeed_stack.access import AccessRule, Authentication, Authorization
 
 ADMIN = "admin"
 

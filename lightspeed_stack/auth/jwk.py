@@ -19,7 +19,7 @@ from lightspeed_stack.auth.roles import Rules
 if TYPE_CHECKING:
     from jwt.types import Options
 
-    from lightspeed_stack.config import JwkConfig
+    from lightspeed_stack.access import JwkConfig
 
 MAX_TOKEN_LENGTH = 16384
 _UNKNOWN_KEY = "Token signed by unknown key"

@@ -13,7 +13,7 @@ from lightspeed_stack import errors
 from lightspeed_stack.auth.base import Lookup, User, is_identifier
 
 if TYPE_CHECKING:
-    from lightspeed_stack.config import RhIdentityConfig
+    from lightspeed_stack.access import RhIdentityConfig
 
 HEADER = "x-rh-identity"
 

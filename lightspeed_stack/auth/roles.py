@@ -15,7 +15,7 @@ import re2
 from lightspeed_stack.daemon.config import ConfigError, Fault
 
 if TYPE_CHECKING:
-    from lightspeed_stack.config import RoleRule
+    from lightspeed_stack.access import RoleRule
 
 Step = str | int | None  # a key, a number, or None for all of them
 _RULES = "authentication.jwk_config.jwt_configuration.role_rules"

@@ -14,7 +14,7 @@ from lightspeed_stack.auth.base import Lookup, User, is_identifier
 from lightspeed_stack.daemon.config import ConfigError, Fault
 
 if TYPE_CHECKING:
-    from lightspeed_stack.config import TrustedProxyConfig
+    from lightspeed_stack.access import TrustedProxyConfig
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _PROXIES = "authentication.trusted_proxy_config.allowed_proxies"

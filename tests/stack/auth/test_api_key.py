@@ -9,9 +9,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lightspeed_stack import errors, redact
+from lightspeed_stack.access import ApiKey, ApiKeyConfig
 from lightspeed_stack.auth import User, api_key
 from lightspeed_stack.auth.api_key import ApiKeys
-from lightspeed_stack.config import ApiKey, ApiKeyConfig, Redaction
+from lightspeed_stack.config import Redaction
 from lightspeed_stack.daemon.schema import Secret
 
 

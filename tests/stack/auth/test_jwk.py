@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lightspeed_stack import errors
+from lightspeed_stack.access import JwkConfig, JwtConfiguration, RoleRule
 from lightspeed_stack.auth import User
 from lightspeed_stack.auth.jwk import JwkTokens
-from lightspeed_stack.config import JwkConfig, JwtConfiguration, RoleRule
 from tests.fakes.key_server import KeyServer, Signer
 
 RSA, EC, ED = Signer("RS256", "rsa"), Signer("ES256", "ec"), Signer("EdDSA", "ed")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightspeed_stack import errors
+from lightspeed_stack.access import RhIdentityConfig
 from lightspeed_stack.auth import User
 from lightspeed_stack.auth.rh_identity import RhIdentity
-from lightspeed_stack.config import RhIdentityConfig
 
 PLAIN = RhIdentity(RhIdentityConfig((), 8192))
 STRICT = RhIdentity(RhIdentityConfig(("rhel", "ansible"), 8192))

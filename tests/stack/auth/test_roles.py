@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightspeed_stack.access import RoleRule
 from lightspeed_stack.auth.roles import Rules
-from lightspeed_stack.config import RoleRule
 from lightspeed_stack.daemon.config import ConfigError
 
 CLAIMS = {

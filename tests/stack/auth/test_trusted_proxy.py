@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightspeed_stack import errors
+from lightspeed_stack.access import TrustedProxyConfig
 from lightspeed_stack.auth.trusted_proxy import TrustedProxy
-from lightspeed_stack.config import TrustedProxyConfig
 from lightspeed_stack.daemon.config import ConfigError
 
 PROXY = TrustedProxy(TrustedProxyConfig("X-Forwarded-User", ("127.0.0.1", "::1", "10.1.0.0/16", "fd00::1/64")))
