@@ -3,10 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lightspeed_stack import auth, errors
-from lightspeed_stack.auth import User
-from lightspeed_stack.auth.gate import Gate
-from lightspeed_stack.auth.noop import Noop
-from lightspeed_stack.config import (
+from lightspeed_stack.access import (
     AccessRule,
     ApiKeyConfig,
     Authentication,
@@ -16,6 +13,9 @@ from lightspeed_stack.config import (
     RhIdentityConfig,
     TrustedProxyConfig,
 )
+from lightspeed_stack.auth import User
+from lightspeed_stack.auth.gate import Gate
+from lightspeed_stack.auth.noop import Noop
 from lightspeed_stack.daemon.config import ConfigError
 from lightspeed_stack.daemon.schema import Secret
 
