@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lightspeed_stack import config, errors, knowledge
@@ -23,6 +24,7 @@ THRESHOLD = 0.39
 NEAR = 0.75
 SEE_ALSO = 3
 SHORT = 2
+WIDE = 24
 
 HONEST = "I am not a language model: I looked this up in the documents on this machine."
 REFUSAL = (
@@ -81,12 +83,22 @@ class Embedded:
         return None if documents else "There are no documents."
 
     def _find(self, questions: Sequence[str]) -> tuple[Chunk, ...]:
-        """What fits the last question; one that leans on the one before it is searched together with that."""
+        """What fits the last question, together with the one before it when it leans on that."""
         last = questions[-1] if questions else ""
         found = self._index.search(last, SEE_ALSO + 1, NEAR * self._threshold)
         if len(questions) < 2 or not self._leans(last, found):
             return found
-        return self._index.search(f"{last}\n{questions[-2]}", SEE_ALSO + 1, NEAR * self._threshold) or found
+        return self._find_follow_up(last, questions[-2]) or found
+
+    def _find_follow_up(self, question: str, before: str) -> tuple[Chunk, ...]:
+        """Of what fits both together, first what fits the question itself as well."""
+        alone = {(chunk.source, chunk.title): chunk.score for chunk in self._index.search(question, WIDE)}
+        both = self._index.search(f"{question}\n{before}", WIDE, NEAR * self._threshold)
+        pairs = [(chunk, alone.get((chunk.source, chunk.title), 0.0)) for chunk in both]
+        pairs.sort(key=lambda pair: -pair[0].score - pair[1])
+        judged = [replace(chunk, score=max(chunk.score, (chunk.score + own) / 2)) for chunk, own in pairs]
+        judged.sort(key=lambda chunk: chunk.score < self._threshold)
+        return tuple(judged[: SEE_ALSO + 1])
 
     def _leans(self, question: str, found: Sequence[Chunk]) -> bool:
         terms = self._index.terms(question)

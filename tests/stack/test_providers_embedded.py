@@ -166,6 +166,19 @@ def test_follow_up_is_understood_with_the_question_before(provider: Embedded) ->
     assert followed.chunks[0].source == "cards/install-package.md"
 
 
+@pytest.mark.parametrize(
+    ("before", "question", "expected"),
+    [
+        ("create a container", "show its logs", "container-logs"),
+        ("how full is the disk", "what about inodes", "inodes-exhausted"),
+        ("how do I add a user", "and delete it again?", "delete-user"),
+        ("mount an nfs share", "and at boot?", "mount-nfs"),
+    ],
+)
+def test_follow_up_prefers_what_it_asks_itself(provider: Embedded, before: str, question: str, expected: str) -> None:
+    assert answer(provider, before, question).chunks[0].source == f"cards/{expected}.md"
+
+
 def test_short_question_of_its_own_is_not_mixed_with_the_one_before(provider: Embedded) -> None:
     assert answer(provider, "how do I restart nginx?", "list disks").chunks[0].source == "cards/list-disks.md"
 
