@@ -77,7 +77,7 @@ class Stream(Protocol):
     """An answer told in pieces. Whoever iterates closes it in the end, whatever happened."""
 
     def __iter__(self) -> Iterator[Sequence[str]]:
-        """Yield the tokens that arrived together; an empty sequence when none came, at least once a second.
+        """Yield the tokens that arrived together; an empty sequence only when waiting for more, at least once a second.
 
         Raises the errors of lightspeed_stack.errors (ProviderUnavailable, ProviderFailed, QuotaExceeded, TooLarge), and
         Disconnected when the client is gone. After `close` it just ends.

@@ -19,7 +19,6 @@ from lightspeed_stack.providers.failures import FAILURES, Refused, translate
 from lightspeed_stack.providers.wait import Aborted, TimedOut
 
 _DONE = "[DONE]"
-_LONGEST_COMPLAINT = 65536
 _JSON = "application/json"
 
 Tokens = Generator[Sequence[str], None, None]
@@ -71,28 +70,29 @@ class Telling:
                 if not first:
                     yield ()
             if exchange.status != 200:
-                raise Refused(exchange.status, _complaint(first, pieces), exchange.header("retry-after"))
+                complaint = (yield from _whole(first, pieces)).decode(errors="replace")
+                raise Refused(exchange.status, complaint, exchange.header("retry-after"))
             if exchange.header("content-type").startswith(_JSON):
-                yield self._in_one_piece(b"".join((first, *pieces)))
+                answer = completions.answer((yield from _whole(first, pieces)))
+                self.usage = answer.input_tokens, answer.output_tokens
+                yield (answer.text,)
             else:
                 yield from self._in_pieces(exchange, chain((first,), pieces))
-
-    def _in_one_piece(self, body: bytes) -> Sequence[str]:
-        answer = completions.answer(body)
-        self.usage = answer.input_tokens, answer.output_tokens
-        return (answer.text,)
 
     def _in_pieces(self, exchange: Exchange, pieces: Iterable[bytes]) -> Tokens:
         reader = _Reader()
         try:
             for piece in pieces:
-                yield reader.read(piece) if piece else ()
+                tokens = reader.read(piece)
+                if tokens or not piece:
+                    yield tokens
                 self.usage = reader.usage
                 if reader.failure is not None:
                     raise reader.failure
                 if reader.done:
                     exchange.hurry()
-            yield reader.end()
+            if tokens := reader.end():
+                yield tokens
             reader.judge(told_to_end=not exchange.ends_by_closing)
         except (TimedOut, Broken):
             if not reader.finished:
@@ -155,10 +155,11 @@ class _Reader:
         return completions.whole(text)
 
 
-def _complaint(first: bytes, pieces: Iterable[bytes]) -> str:
-    text = bytearray(first)
+def _whole(first: bytes, pieces: Iterable[bytes]) -> Generator[Sequence[str], None, bytes]:
+    """The whole body; nothing is told until it is there."""
+    body = bytearray(first)
     for piece in pieces:
-        text += piece
-        if len(text) > _LONGEST_COMPLAINT:
-            break
-    return text.decode(errors="replace")
+        body += piece
+        if not piece:
+            yield ()
+    return bytes(body)

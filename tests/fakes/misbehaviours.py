@@ -158,6 +158,13 @@ def slow(request: Request) -> Script:
         yield chunk(token("x") if request.streams else b" ")
 
 
+def dripping(answer: bytes) -> Script:
+    """A good answer of 600 bytes or so, in a second or so."""
+    for start in range(0, len(answer), 20):
+        yield answer[start : start + 20]
+        yield 0.02
+
+
 def comments_only(request: Request) -> Script:
     yield STREAM_HEAD
     while True:
@@ -282,6 +289,8 @@ BEHAVIOURS: dict[str, Callable[[Request], Script]] = {
     "truncated": lambda request: iter([head(200, "Content-Length: 5000") + completion("Hel"), CLOSE]),
     "not-http": lambda request: iter([b"SSH-2.0-OpenSSH_9.2p1\r\n", HANG]),
     "redirect": lambda request: iter([whole(b"", 302, "Location: http://127.0.0.1:1/")]),
+    "slow-json": lambda request: dripping(whole(completion("Hello from fake"))),
+    "slow-error": lambda request: dripping(error("Rate limit reached", 429)),
     "continue": lambda request: iter([b"HTTP/1.1 103 Early Hints\r\n\r\n", *ok(request)]),
     "resource-exhausted": lambda request: iter([error("8 RESOURCE_EXHAUSTED: resource_exhausted", 500)]),
     "context-length": lambda request: iter([error(TOO_LONG, 400, code="context_length_exceeded")]),
