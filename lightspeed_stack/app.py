@@ -7,6 +7,7 @@ application, `worker_exited` cleans up after one.
 from __future__ import annotations
 
 import functools
+import atexit
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -39,13 +40,15 @@ from lightspeed_stack.views.openapi import DocsFileView, DocsView, OpenapiView, 
 from lightspeed_stack.views.page import PageFileView, PageSettingsView, PageView
 from lightspeed_stack.views.probes import LivenessView, ReadinessView
 from lightspeed_stack.views.query import QueryView
+from lightspeed_stack.views.status import StatusView
 from lightspeed_stack.views.streaming_query import StreamingQueryView
 
 log = logging.getLogger(__name__)
 
-PROBE_THREADS = 8
-PATIENCE_SECONDS = 2.0
+SPARE_THREADS = 8
+SPARE_SHARE = 4
 WAITING_SHARE = 16
+PATIENCE_SECONDS = 2.0
 
 ViewFunction = Callable[..., Any]
 
@@ -78,6 +81,7 @@ def prepare(config: Config) -> None:
 def create_app(config: Config, runtime_dir: Path) -> Flask:
     """A worker's application; what it makes that may be lost goes to `runtime_dir`."""
     made = parts.assemble(config, runtime_dir)
+    atexit.register(made.tally.close)
     app = Flask("lightspeed_stack", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.service.max_request_bytes
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -137,6 +141,7 @@ def _service(config: Config, made: Parts, door: Door) -> Iterator[tuple[str, Vie
     yield "/v1/models", ModelsView.as_view("models", door, made.registry)
     yield "/v1/config", ConfigView.as_view("config", door, config)
     yield "/authorized", AuthorizedView.as_view("authorized", door)
+    yield "/v1/status", StatusView.as_view("status", door, made.status)
     yield "/readiness", ReadinessView.as_view("readiness", made.health)
     yield "/liveness", LivenessView.as_view("liveness")
     needs_user = not config.authentication.skip_for_metrics
@@ -149,6 +154,7 @@ def _pages(config: Config, made: Parts, spec: dict[str, Any]) -> Iterator[tuple[
     yield "/docs", DocsView.as_view("docs", description["info"]["title"])
     yield "/docs/<name>", DocsFileView.as_view("docs_file")
     yield "/", PageView.as_view("page", "index.html")
+    yield "/status", PageView.as_view("status_page", "status.html")
     yield "/page/<path:name>", PageFileView.as_view("page_file")
     collection, module = config.user_data_collection, config.authentication.module
     settings = PageSettingsView.as_view("page_settings", config.name, module, collection, made.switch)
@@ -166,12 +172,17 @@ def _name_routes(app: Flask) -> None:
             request.environ[NOTE].route = template(rule.rule)
 
 
-def _surrounded(app: Flask, service: Service, made: Parts) -> Front:
+def _slots(service: Service) -> Slots:
+    """Some threads stay free, to answer probes and to tell others that the rest are taken."""
+    spare = min(SPARE_THREADS, service.threads // SPARE_SHARE)
     waiting = min(service.max_waiting_requests, service.threads // WAITING_SHARE)
-    at_work = max(1, service.threads - waiting - PROBE_THREADS)
+    return Slots(max(1, service.threads - spare - waiting), waiting, PATIENCE_SECONDS)
+
+
+def _surrounded(app: Flask, service: Service, made: Parts) -> Front:
     return Front(
         app.wsgi_app,
-        Slots(at_work, waiting, PATIENCE_SECONDS),
+        _slots(service),
         Cors(service.cors),
         made.metrics,
         root_path=service.root_path,
