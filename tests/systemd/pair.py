@@ -48,11 +48,11 @@ class Pair:
             f"systemctl stop {units} 'test-*.service'; systemctl reset-failed {units};"
             f" rm -rf {SPOOL}/*/* {SPOOL}/*/.[!.]* /var/lib/lightspeed-stack/* /var/lib/lightspeed-collector/*"
             f" /var/lib/ingress /etc/credstore {ETC}/conf.d/* /etc/systemd/system/lightspeed-*.d;"
-            " rm -f /etc/systemd/system/test-*; systemctl daemon-reload; journalctl --sync;"
-            " journalctl --rotate --vacuum-time=1s -q",
+            " rm -f /etc/systemd/system/test-*",
             status=None,
         )
         self.configure({})
+        self.machine.run("systemctl daemon-reload; journalctl --sync; journalctl --rotate --vacuum-time=1s -q")
 
     def configure(self, overrides: dict[str, Any]) -> None:
         """Write conf.d/50-test.yaml."""
@@ -61,15 +61,23 @@ class Pair:
 
     def unit(self, unit: str, text: str) -> None:
         """Add a drop-in to a unit."""
-        self.machine.write(f"/etc/systemd/system/{unit}.d/50-test.conf", text)
+        self.machine.write(f"/etc/systemd/system/{unit}.d/99-test.conf", text)
         self.machine.run("systemctl daemon-reload")
+
+    def hold(self, timer: str = "OnActiveSec=1w") -> None:
+        """Start the collector's timer, to elapse at `timer` and not 2 minutes after the boot.
+
+        A timer also makes systemd remember how its service's last run ended.
+        """
+        self.unit("lightspeed-collector.timer", f"[Timer]\nOnBootSec=\n{timer}\n")
+        self.machine.run("systemctl start lightspeed-collector.timer")
 
     def credential(self, name: str, secret: str) -> None:
         self.machine.run("mkdir -p -m 0700 /etc/credstore")
         self.machine.write(f"/etc/credstore/{name}", secret, 0o600)
 
     def start(self) -> None:
-        self.machine.run(f"systemctl start {STACK}")
+        self.machine.run(f"systemctl start {STACK} || {{ journalctl --sync; journalctl -n 20 -u {STACK}; false; }}")
 
     def get(self, path: str) -> Any:
         return json.loads(self.machine.run(f"curl -sS --fail http://127.0.0.1:8080{path}"))
