@@ -6,7 +6,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CONFIG ?= etc/demo/lightspeed-stack.yaml
-STAMP := $(VENV)/.installed
+STAMP := $(VENV)/.developer
+DEMO := $(VENV)/.demo
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: reference help run run-data-collector dev check lint format type test test-crash test-systemd soak bench clean
 
@@ -18,17 +20,21 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y -q python3-venv; } || { echo "python3-venv is needed: sudo apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(STAMP): $(BIN)/python setup.cfg setup.py
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[s3,test,lint,demo]'
+$(DEMO): $(BIN)/python setup.cfg setup.py
+	$(PIP) --editable '.[demo]'
 	@touch $@
+
+$(STAMP): $(BIN)/python setup.cfg setup.py
+	$(PIP) --editable '.[s3,test,lint,demo]'
+	@touch $@ $(DEMO)
 
 dev: $(STAMP) ## make .venv with everything a developer needs
 
-run: $(STAMP) ## run stack, collector and a reference ingress here; Ctrl-C stops all
+run: $(DEMO) ## run stack, collector and a reference ingress here; Ctrl-C stops all
 	@command -v curl >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y -q curl; } || { echo "curl is needed: sudo apt-get install curl"; exit 1; }
 	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONUNBUFFERED=1 exec $(BIN)/honcho --app-root . --procfile etc/demo/Procfile start
 
-run-data-collector: $(STAMP) ## run the collector every collection_interval (CONFIG=FILE)
+run-data-collector: $(DEMO) ## run the collector every collection_interval (CONFIG=FILE)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/lightspeed-stack --config $(CONFIG) --data-collector
 
 check: lint type test ## all that must pass before a commit
