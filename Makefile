@@ -51,7 +51,7 @@ type: $(STAMP) ## mypy --strict
 	$(BIN)/mypy
 
 test: $(STAMP) ## the fast suite (under 3 minutes), all that runs as any user
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/systemd --ignore tests/browser
 
 test-crash: $(STAMP) ## kill a collector run at each of its state-changing system calls
 	LIGHTSPEED_CRASH_STRIDE=1 $(BIN)/python -m pytest tests/crash
