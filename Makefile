@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 CONFIG ?= etc/demo/lightspeed-stack.yaml
 STAMP := $(VENV)/.developer
 DEMO := $(VENV)/.demo
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+VENV_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: reference help run run-data-collector dev check lint format type test test-crash test-systemd soak bench clean
 
@@ -21,11 +21,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(DEMO): $(BIN)/python setup.cfg setup.py
-	$(PIP) --editable '.[demo]'
+	$(VENV_PIP) --editable '.[demo]'
 	@touch $@
 
 $(STAMP): $(BIN)/python setup.cfg setup.py
-	$(PIP) --editable '.[s3,test,lint,demo]'
+	$(VENV_PIP) --editable '.[s3,test,lint,demo]'
 	@touch $@ $(DEMO)
 
 dev: $(STAMP) ## make .venv with everything a developer needs
