@@ -33,6 +33,7 @@ def load_config(path: Path) -> Config:
 
 def execute(args: argparse.Namespace, settings: Config, reload: Callable[[], Config], out: TextIO) -> int:
     """Run the command in `args`; every failure is a line in the log and an exit status."""
+    logging.raiseExceptions = False  # a log that can't be written is no reason for a traceback
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it shows tracebacks of answers that are cut short
     notifier = Notifier.take(os.environ)
     stop = Stop(_beat(notifier))

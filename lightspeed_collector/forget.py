@@ -26,16 +26,18 @@ class Forgetting:
         self._history = history
         self._report = report
 
-    def honour(self, requests: Collection[tuple[str, str]], members: Iterable[str], claimed: Collection[str]) -> None:
+    def honour(
+        self, requests: Collection[tuple[str, str]], members: Iterable[str], claimed: Collection[str]
+    ) -> set[str]:
         """Remove those of `members` that the requests cover and that are not `claimed`, then the requests.
 
-        `members` come from a listing that was begun after the one that found the requests had ended.
+        `members` come from a listing that was begun after the one that found the requests had ended. Returns those that
+        can't be removed: they are not to be sent, and their requests stay.
         """
         wanted = {(storage, names.forgotten(name)) for storage, name in requests}
-        unmet = set()
-        for member in members:
-            if _key(member) in wanted and member not in claimed and not self._remove(member):
-                unmet.add(_key(member))
+        covered = (member for member in members if _key(member) in wanted and member not in claimed)
+        left = {member for member in covered if not self._remove(member)}
+        unmet = set(map(_key, left))
         for held in self._quarantine.held():
             if _key(held.member) in wanted:
                 self._quarantine.discard(held)
@@ -43,8 +45,9 @@ class Forgetting:
         self._spool.sync()
         for storage, name in requests:
             if (storage, names.forgotten(name)) not in unmet:
-                self._spool.unlink(f"{storage}/{name}")
+                self._remove_request(f"{storage}/{name}")
         self._spool.sync()
+        return left
 
     def _remove(self, member: str) -> bool:
         """Whether the record is gone."""
@@ -56,6 +59,12 @@ class Forgetting:
             self._report.problem(error)
             return False
         return True
+
+    def _remove_request(self, request: str) -> None:
+        try:
+            self._spool.unlink(request)
+        except Error as error:
+            self._report.problem(error)
 
     def _tell(self, member: str, size: int) -> None:
         self._history.note([Event(time.time(), FORGOTTEN, member, size, "on request")])

@@ -55,13 +55,13 @@ class Pipeline:
     def run(self) -> None:
         """Send all that waits; raises what keeps it from going on."""
         self._finish_accepted()
-        backlog = self._scan()
+        backlog, forgotten = self._scan()
         self._respect_hold()
         self.progress.begin(len(backlog))
         for batch in self.ledger.claimed():
             self._resume(batch)
         self._remove_orphans()
-        self._ship(Queue(self.sent.unsent(backlog)))
+        self._ship(Queue(member for member in self.sent.unsent(backlog) if member not in forgotten))
         if self.inquiry.undecided:
             raise Refused(f"the ingress answered {self.inquiry.undecided}: everything is kept")
 
@@ -78,14 +78,14 @@ class Pipeline:
         else:
             self._divide(batch, answer, queue)
 
-    def _scan(self) -> Backlog:
-        """The records that wait, after those that are to be forgotten are gone."""
+    def _scan(self) -> tuple[Backlog, set[str]]:
+        """The records that wait, and those of them that should be forgotten and can't be removed."""
         found = self.spool.scan(self.stop.check)
-        if found.requests:
-            claimed = {member for batch in self.ledger.claimed() for member in batch.members}
-            self.forgetting.honour(found.requests, self.spool.scan(self.stop.check).backlog, claimed)
-            found = self.spool.scan(self.stop.check)
-        return found.backlog
+        if not found.requests:
+            return found.backlog, set()
+        claimed = {member for batch in self.ledger.claimed() for member in batch.members}
+        left = self.forgetting.honour(found.requests, self.spool.scan(self.stop.check).backlog, claimed)
+        return self.spool.scan(self.stop.check).backlog, left
 
     def _archive(self, queue: Queue) -> Batch | None:
         while True:

@@ -105,14 +105,14 @@ class Quarantine:
         storage, name = names.split(member)
         folder = self._folder / storage
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
             draft = folder / f".{name}"
             with os.fdopen(os.dup(descriptor), "rb") as source:
                 write_durably(draft, source, 0o600)
             target = _free(draft, folder / name)
             write_durably(target.with_name(target.name + REASON), f"{reason}\n".encode(), 0o600)
             os.rename(draft, target)
-            for made in (folder, self._folder, self._folder.parent):
+            for made in (folder, self._folder):
                 sync_folder(made)
         except OSError as error:
             raise StateError(f"{folder / name}: {error.strerror or error}") from error

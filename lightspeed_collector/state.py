@@ -26,10 +26,13 @@ class State:
     def prepare(self) -> None:
         """Make what is missing; raises `StateError`."""
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.outgoing.mkdir(mode=0o700, exist_ok=True)
+            if not self.folder.exists():
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                sync_folder(self.folder.parent)
+            for folder in (self.outgoing, self.quarantine):
+                folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            raise StateError(f"{error.filename}: {error.strerror}") from error
+            raise StateError(f"{error.filename or self.folder}: {error.strerror}") from error
 
     def open(self) -> tuple[Database, bool]:
         """The ledger's database, and whether it is a new one: there was none, or it was corrupt and is set aside."""

@@ -75,7 +75,9 @@ def test_acceptance_counts_however_its_body_ends(meet: Met, name: str) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_answers_of_random_bytes_lose_nothing(meet: Met, seed: int) -> None:
     noise = random.Random(seed)
-    answers = [faults.raw(b"HTTP/1.1 " * (noise.random() < 0.5) + noise.randbytes(noise.randrange(2000))) for _ in range(3)]
+    answers = [
+        faults.raw(b"HTTP/1.1 " * (noise.random() < 0.5) + noise.randbytes(noise.randrange(2000))) for _ in range(3)
+    ]
     site, ingress = meet(*answers, accept())
     spooled = site.put(2)
     assert site.run().status in (0, 69)

@@ -294,7 +294,10 @@ def test_missing_credentials_delete_nothing(site: Site, ingress: FaultyIngress, 
 
 def test_full_spool_in_an_outage_drops_the_oldest_and_says_so(meet: Met) -> None:
     site, _ = meet(answer(503), max_spool_bytes=500)
-    spooled = {**site.put(5, content=b'{"a": "' + b"x" * 91 + b'"}'), **site.put(2, "feedback", b'{"a": "' + b"x" * 91 + b'"}')}
+    spooled = {
+        **site.put(5, content=b'{"a": "' + b"x" * 91 + b'"}'),
+        **site.put(2, "feedback", b'{"a": "' + b"x" * 91 + b'"}'),
+    }
     first = site.run()
     assert first.report["left"] == 7, "a batch on its way is not dropped"
     site.put(10, content=b'{"a": "' + b"x" * 91 + b'"}')
@@ -499,7 +502,14 @@ def test_token_appears_nowhere(site: Site, ingress: FaultyIngress) -> None:
     site.configure(ingress_server_auth_token="s3cr3t-t0k3n")
     site.put(2)
     shown = []
-    for arguments in (["run", "--json"], ["status"], ["history"], ["run", "--dry-run"], ["--verbose", "run"], ["test-connection"]):
+    for arguments in (
+        ["run", "--json"],
+        ["status"],
+        ["history"],
+        ["run", "--dry-run"],
+        ["--verbose", "run"],
+        ["test-connection"],
+    ):
         done = site.collector(*arguments)
         shown += [done.stdout, done.stderr]
     assert ingress.uploads[0].headers["authorization"] == "Bearer s3cr3t-t0k3n"

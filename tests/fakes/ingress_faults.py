@@ -413,6 +413,10 @@ def _parse(upload: Upload) -> None:
         content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
         if name == "file":
-            upload.archive, upload.filename, upload.content_type = content, part.get_filename() or "", part["content-type"]
+            upload.archive, upload.filename, upload.content_type = (
+                content,
+                part.get_filename() or "",
+                part["content-type"],
+            )
         elif name == "metadata":
             upload.metadata = json.loads(content)

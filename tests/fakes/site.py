@@ -122,7 +122,11 @@ class Site:
         return [sys.executable, "-m", "lightspeed_collector", "--config", str(self.file), *arguments]
 
     def collector(
-        self, *arguments: str, environ: Mapping[str, str] | None = None, prefix: tuple[str, ...] = (), user: int | None = None
+        self,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
+        user: int | None = None,
     ) -> Finished:
         """Run a command to its end; fails if it shows a traceback."""
         began = time.monotonic()
@@ -154,5 +158,3 @@ def _environment() -> dict[str, str]:
     hidden = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "LIGHTSPEED_STACK_CONFIG", "NOTIFY_SOCKET")
     kept = {name: value for name, value in os.environ.items() if name.upper() not in hidden}
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
-
-

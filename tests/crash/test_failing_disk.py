@@ -1,0 +1,55 @@
+"""ENOSPC, EIO and their like at the system calls that change something, then one clean run: nothing lost or repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.crash.scenario import Scenario, every_stride
+from tests.fakes import strace
+from tests.fakes.ingress_faults import FaultyIngress
+
+DISK = [name for name in strace.CHANGING if name not in ("connect", "sendto")]
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EROFS", "EDQUOT", "EACCES"])
+def test_call_that_fails_loses_and_repeats_nothing(tmp_path: Path, error: str) -> None:
+    strace.needed()
+    with FaultyIngress() as ingress:
+        scenario = Scenario(tmp_path / "counted", ingress)
+        scenario.run(strace.tracing(scenario.trace))
+        found = strace.counts(scenario.trace)
+    shift = len(error)
+    for name, number in every_stride({name: found[name] for name in DISK if name in found}):
+        number = min(number + shift, found[name])
+        with FaultyIngress() as ingress:
+            scenario = Scenario(tmp_path / f"{name}{number}", ingress)
+            done = scenario.run(strace.injecting(scenario.trace, name, number, f"error={error}"))
+            assert done.status in (0, 65, 73, 74), (name, number, done)
+            assert scenario.run().status in (0, 65), (name, number, done)
+            scenario.audit()
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("write", "ENOSPC"),
+        ("pwrite64", "ENOSPC"),
+        ("rename", "ENOSPC"),
+        ("fsync", "EIO"),
+        ("fdatasync", "EIO"),
+        ("unlinkat", "EROFS"),
+        ("unlinkat", "EIO"),
+    ],
+)
+def test_disk_that_fails_from_the_start_loses_nothing(tmp_path: Path, name: str, error: str) -> None:
+    strace.needed()
+    with FaultyIngress() as ingress:
+        scenario = Scenario(tmp_path / "site", ingress)
+        prefix = strace.tracing(scenario.trace, "-e", f"inject={name}:error={error}")
+        for _ in range(2):
+            assert scenario.run(prefix).status in (0, 65, 73, 74)
+        assert scenario.run().status in (0, 65)
+        scenario.audit()

@@ -1,0 +1,52 @@
+"""SIGKILL at the system calls that change something, then one clean run: nothing lost, nothing delivered twice.
+
+A sample of the calls in the fast suite, all of them with LIGHTSPEED_CRASH_STRIDE=1 (make test-crash).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.crash.scenario import Scenario, every_stride
+from tests.fakes import strace
+from tests.fakes.ingress_faults import FaultyIngress
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("cleanup", [True, False], ids=["delete", "keep"])
+def test_kill_at_any_call_loses_and_repeats_nothing(tmp_path: Path, cleanup: bool) -> None:
+    strace.needed()
+    points = every_stride(_calls_of_a_run(tmp_path, cleanup))
+    assert points
+    killed = 0
+    for name, number in points:
+        with FaultyIngress() as ingress:
+            scenario = Scenario(tmp_path / f"{name}{number}", ingress, cleanup=cleanup)
+            done = scenario.run(strace.injecting(scenario.trace, name, number, "signal=KILL"))
+            killed += done.status in (-9, 137)
+            assert scenario.run().status in (0, 65), (name, number, done)
+            scenario.audit()
+    assert killed > len(points) * 0.9
+
+
+@pytest.mark.timeout(7200)
+def test_kill_at_any_call_of_a_run_that_recovers(tmp_path: Path) -> None:
+    """The run that goes on after a kill between acceptance and deletion is killed as well."""
+    strace.needed()
+    for name, number in every_stride(_calls_of_a_run(tmp_path, True)):
+        with FaultyIngress() as ingress:
+            scenario = Scenario(tmp_path / f"{name}{number}", ingress)
+            scenario.run(strace.injecting(scenario.trace, "unlinkat", 4, "signal=KILL"))
+            scenario.run(strace.injecting(scenario.trace, name, number, "signal=KILL"))
+            assert scenario.run().status in (0, 65), (name, number)
+            scenario.audit()
+
+
+def _calls_of_a_run(folder: Path, cleanup: bool) -> dict[str, int]:
+    with FaultyIngress() as ingress:
+        scenario = Scenario(folder / "counted", ingress, cleanup=cleanup)
+        assert scenario.run(strace.tracing(scenario.trace)).status == 65
+        scenario.audit()
+        return strace.counts(scenario.trace)

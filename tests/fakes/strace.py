@@ -1,0 +1,75 @@
+"""Runs a command under strace(1): notes its system calls, kills it at one of them, or lets one fail."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CHANGING = (
+    "write",
+    "pwrite64",
+    "fsync",
+    "fdatasync",
+    "rename",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "ftruncate",
+    "link",
+    "connect",
+    "sendto",
+)
+ENVIRON = {"PYTHONDONTWRITEBYTECODE": "1"}
+_CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += +(-?\d+)")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One system call: its name, its arguments as strace shows them, what it returned."""
+
+    name: str
+    arguments: str
+    result: int
+
+
+def needed() -> None:
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+
+
+def tracing(log: Path, *more: str) -> tuple[str, ...]:
+    """The words to put before a command; descriptors are shown with their paths."""
+    return ("strace", "-f", "-y", "-o", str(log), "-e", f"trace={','.join(CHANGING)}", *more)
+
+
+def injecting(log: Path, call: str, number: int, what: str) -> tuple[str, ...]:
+    """As `tracing`; the `number`th `call` of a thread meets `what` (signal=KILL, error=EIO)."""
+    return tracing(log, "-e", f"inject={call}:{what}:when={number}")
+
+
+def calls(log: Path) -> list[Call]:
+    """Those that were finished, in order."""
+    text = re.sub(
+        r"^(\d+) +(\w+\(.*) <unfinished \.\.\.>\n((?:.*\n)*?)\1 +<\.\.\. \w+ resumed>(.*)$",
+        r"\1 \2\4\n\3",
+        log.read_text(),
+        flags=re.M,
+    )
+    return [Call(match[1], match[2], int(match[3])) for line in text.splitlines() if (match := _CALL.match(line))]
+
+
+def counts(log: Path) -> dict[str, int]:
+    """How often each call was made by the thread that made it most often."""
+    threads = Counter(
+        (line.split()[0], line.split()[1].split("(")[0]) for line in log.read_text().splitlines() if "(" in line
+    )
+    found: dict[str, int] = {}
+    for (_, name), count in threads.items():
+        if name in CHANGING:
+            found[name] = max(count, found.get(name, 0))
+    return found
