@@ -6,8 +6,8 @@ application, `worker_exited` cleans up after one.
 
 from __future__ import annotations
 
-import functools
 import atexit
+import functools
 import logging
 import re
 from collections.abc import Callable, Iterator

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lightspeed_stack import errors, records
 from lightspeed_stack.spool import Full, SpoolError
+from lightspeed_stack.tally import NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lightspeed_stack.pseudonym import Pseudonym
     from lightspeed_stack.redact import Redactor
     from lightspeed_stack.spool import Spool
+    from lightspeed_stack.tally import Tally
 
 KIND = "feedback"
 
@@ -30,7 +32,13 @@ log = logging.getLogger(__name__)
 
 class Feedbacks:
     def __init__(
-        self, spool: Spool | None, memory: Memory, redactor: Redactor, pseudonym: Pseudonym, metrics: Metrics
+        self,
+        spool: Spool | None,
+        memory: Memory,
+        redactor: Redactor,
+        pseudonym: Pseudonym,
+        metrics: Metrics,
+        tally: Tally,
     ) -> None:
         """`spool` is None when no storage is configured."""
         self._spool = spool
@@ -38,6 +46,7 @@ class Feedbacks:
         self._redactor = redactor
         self._pseudonym = pseudonym
         self._metrics = metrics
+        self._tally = tally
 
     def keep(self, user: User, feedback: Feedback, now: datetime, *, private: bool = False) -> None:
         """Raises errors.NotFound, Forbidden (what is `private` is not taken), StorageFailed, StorageFull."""
@@ -56,6 +65,7 @@ class Feedbacks:
             self._metrics.not_spooled(KIND, error.cause)
             log.error("feedback is refused: %s", error)
             raise errors.StorageFull() if isinstance(error, Full) else errors.StorageFailed() from error
+        self._tally.count(now, KIND, *_opinion(feedback.sentiment))
 
     def _put(self, spool: Spool, conversation_id: str, data: bytes, now: datetime) -> None:
         began = time.perf_counter()
@@ -74,3 +84,7 @@ class Feedbacks:
             user_feedback=None if feedback.user_feedback is None else redact(feedback.user_feedback),
             categories=feedback.categories,
         )
+
+
+def _opinion(sentiment: int | None) -> tuple[str, ...]:
+    return (POSITIVE if sentiment > 0 else NEGATIVE,) if sentiment else ()

@@ -70,6 +70,10 @@ class Instruments:
         """Everything that was measured, in Prometheus' text format, and its content type."""
         return generate_latest(self._everything()), CONTENT_TYPE_LATEST
 
+    def samples(self) -> list[tuple[str, dict[str, str], float]]:
+        families = self._everything().collect()
+        return [(sample.name, sample.labels, sample.value) for family in families for sample in family.samples]
+
     def _family(self, create: Callable[[], Any], labels: Sequence[str]) -> Family[Any]:
         metric = self._chosen(create)
         if not labels:

@@ -142,6 +142,10 @@ class Metrics:
         self._waiting_bytes.at(kind).set(size)
         self._oldest.at(kind).set(oldest_age_seconds)
 
+    def samples(self) -> list[tuple[str, dict[str, str], float]]:
+        """Everything that was measured: names as Prometheus has them, labels, values."""
+        return self._instruments.samples()
+
     def render(self) -> tuple[bytes, str]:
         """The text and its content type."""
         return self._instruments.render()

@@ -24,8 +24,10 @@ from lightspeed_stack.pseudonym import Pseudonym
 from lightspeed_stack.retriever import Index
 from lightspeed_stack.scope import Scope
 from lightspeed_stack.spool import Spool
+from lightspeed_stack.status import Status
 from lightspeed_stack.streams import Streams
 from lightspeed_stack.switch import Switch
+from lightspeed_stack.tally import Tally
 from lightspeed_stack.transcripts import Transcripts
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,8 @@ class Parts:
     forgetting: Forgetting
     health: Health
     gauges: Gauges
+    tally: Tally
+    status: Status
 
 
 def assemble(config: Config, runtime_dir: Path) -> Parts:
@@ -59,7 +63,8 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
     pseudonym = Pseudonym(config.user_data_collection.user_id_hashing, config.state_dir)
     kept = spools(config.user_data_collection)
     registry = providers.create(config.inference, config.state_dir)
-    remembered = Conversations(database.address(config.database, config.state_dir))
+    address = database.address(config.database, config.state_dir)
+    remembered, tally = Conversations(address), Tally(address)
     memory = Memory(remembered)
     redactor = redact.from_config(config.redaction, measured.redacted)
     transcripts = kept.get("transcripts") if config.user_data_collection.transcripts_enabled else None
@@ -84,13 +89,15 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
             redactor=redactor,
             scope=Scope(config.query_validity, registry),
             retrieve=_retrieve(config.rag, config.state_dir),
-            transcripts=Transcripts(transcripts, pseudonym, measured),
+            transcripts=Transcripts(transcripts, pseudonym, measured, tally),
             metrics=measured,
         ),
-        feedbacks=Feedbacks(kept.get("feedback"), memory, redactor, pseudonym, measured),
+        feedbacks=Feedbacks(kept.get("feedback"), memory, redactor, pseudonym, measured, tally),
         forgetting=Forgetting(remembered, tuple(kept.values())),
         health=Health(registry.providers, remembered.ping, kept, config.user_data_collection.min_free_bytes),
         gauges=Gauges(measured, kept, registry, config.inference),
+        tally=tally,
+        status=Status(config.user_data_collection, kept, tally.since, measured),
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lightspeed_stack.providers.base import Chunk
     from lightspeed_stack.pseudonym import Pseudonym
     from lightspeed_stack.spool import Spool
+    from lightspeed_stack.tally import Tally
 
 KIND = "transcripts"
 
@@ -30,10 +31,11 @@ log = logging.getLogger(__name__)
 class Transcripts:
     """`spool` is None when transcripts are off."""
 
-    def __init__(self, spool: Spool | None, pseudonym: Pseudonym, metrics: Metrics) -> None:
+    def __init__(self, spool: Spool | None, pseudonym: Pseudonym, metrics: Metrics, tally: Tally) -> None:
         self._spool = spool
         self._pseudonym = pseudonym
         self._metrics = metrics
+        self._tally = tally
 
     def keep(
         self,
@@ -57,9 +59,10 @@ class Transcripts:
             log.error("a transcript is lost: %s", error)
 
     def _put(self, spool: Spool, conversation_id: str, data: bytes) -> None:
-        began = time.perf_counter()
-        spool.put(conversation_id, data, datetime.now(UTC))
+        began, now = time.perf_counter(), datetime.now(UTC)
+        spool.put(conversation_id, data, now)
         self._metrics.spooled(KIND, len(data), time.perf_counter() - began)
+        self._tally.count(now, KIND)
 
     def _record(
         self, asked: Asked, answer: str, outcome: str, tokens: tuple[int, int], chunks: Sequence[Chunk]

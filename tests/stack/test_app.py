@@ -26,15 +26,17 @@ GETS = [
     "/metrics",
     "/openapi.json",
     "/readiness",
+    "/status",
     "/v1/config",
     "/v1/conversations",
     "/v1/feedback/status",
     "/v1/info",
     "/v1/me/data-collection",
     "/v1/models",
+    "/v1/status",
 ]
 SECRETS = {"authentication": {"module": "api-key-token", "api_key_config": {"api_key": "k"}}}
-OPEN = ["/", "/docs", "/openapi.json", "/liveness", "/readiness", "/v1/feedback/status"]
+OPEN = ["/", "/status", "/docs", "/openapi.json", "/liveness", "/readiness", "/v1/feedback/status"]
 
 
 class TestPathsAndMethods:
@@ -235,7 +237,7 @@ class TestWiring:
     def test_every_route_is_described_or_a_page(self, shared: FlaskClient) -> None:
         rules = {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule) for rule in shared.application.url_map.iter_rules()}
         described = set(parse.specification()["paths"])
-        pages = {rule for rule in rules if re.match(r"/($|docs|page|openapi\.json)", rule)}
+        pages = {rule for rule in rules if re.match(r"/($|docs|page|status$|openapi\.json)", rule)}
         aliases = {"/query", "/streaming_query", "/feedback"}
         assert rules - pages - aliases == described
 

@@ -1,0 +1,103 @@
+// Bars over time as SVG, with the same numbers as a table below for whoever can't see them or wants them exactly.
+
+import { table } from "./table.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [960, 220, 34, 22, 6];
+
+// `series` are {name, label, sign}: bars of sign -1 hang below the axis. `points` are {label, tick?, [name]: number}.
+export function bars(into, title, series, points) {
+  const [most, least] = [reach(points, series, 1), reach(points, series, -1)];
+  const scale = (HEIGHT - TOP - BOTTOM) / (most + least);
+  const zero = TOP + most * scale;
+  const step = (WIDTH - LEFT) / points.length;
+  const chart = make("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary(title, series, points) });
+  chart.append(...lines(most, least, zero, scale));
+  points.forEach((point, number) => {
+    const x = LEFT + number * step;
+    chart.append(...stack(point, series, x, step, zero, scale), hover(point, series, x, step));
+    if (point.tick) chart.append(text(x + step / 2, HEIGHT - 6, point.tick, "middle"));
+  });
+  const wanted = into.querySelector("details")?.open ?? false;
+  into.replaceChildren(legend(series), chart, details(title, series, points, wanted));
+}
+
+function reach(points, series, sign) {
+  const sums = points.map((point) => sum(point, series.filter((one) => one.sign === sign)));
+  const highest = Math.max(...sums);
+  if (highest === 0) return sign > 0 ? 1 : 0;
+  const unit = 10 ** Math.floor(Math.log10(highest));
+  return Math.ceil(highest / unit) * unit;
+}
+
+function sum(point, series) {
+  return series.reduce((total, one) => total + point[one.name], 0);
+}
+
+function* lines(most, least, zero, scale) {
+  for (const value of new Set([most, -least])) {
+    const y = zero - value * scale;
+    yield make("line", { class: "grid", x1: LEFT, x2: WIDTH, y1: y, y2: y });
+    yield text(LEFT - 6, y + 4, Math.abs(value).toLocaleString(), "end");
+  }
+  yield make("line", { class: "axis", x1: LEFT, x2: WIDTH, y1: zero, y2: zero });
+}
+
+function* stack(point, series, x, step, zero, scale) {
+  const ends = { 1: zero, [-1]: zero };
+  for (const { name, sign } of series) {
+    const height = point[name] * scale;
+    if (height === 0) continue;
+    const y = sign > 0 ? ends[sign] - height : ends[sign];
+    ends[sign] -= sign * height;
+    yield make("rect", { class: name, x: x + step * 0.1, y, width: step * 0.8, height, rx: Math.min(2, height / 2) });
+  }
+}
+
+function hover(point, series, x, step) {
+  const area = make("rect", { class: "hover", x, y: TOP, width: step, height: HEIGHT - TOP - BOTTOM });
+  const title = make("title", {});
+  title.textContent = `${point.label}\n${series.map((one) => `${one.label}: ${point[one.name]}`).join("\n")}`;
+  area.append(title);
+  return area;
+}
+
+function summary(title, series, points) {
+  const totals = series.map((one) => `${one.label}: ${points.reduce((total, point) => total + point[one.name], 0)}`);
+  return `${title}. ${totals.join(", ")} in all. The table below has each.`;
+}
+
+function legend(series) {
+  const list = document.createElement("ul");
+  list.className = "legend";
+  for (const { name, label } of series) {
+    const key = document.createElement("span");
+    key.className = `key ${name}`;
+    const item = document.createElement("li");
+    item.append(key, label);
+    list.append(item);
+  }
+  return list;
+}
+
+function details(title, series, points, open) {
+  const box = document.createElement("details");
+  const handle = document.createElement("summary");
+  handle.textContent = "As a table";
+  const rows = points.filter((point) => sum(point, series)).map((point) => [point.label, ...series.map((one) => point[one.name])]);
+  box.append(handle, table(title, ["When", ...series.map((one) => one.label)], rows.reverse(), "Nothing yet."));
+  box.open = open;
+  return box;
+}
+
+function text(x, y, content, anchor) {
+  const made = make("text", { x, y, "text-anchor": anchor });
+  made.textContent = content;
+  return made;
+}
+
+function make(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}

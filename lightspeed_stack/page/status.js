@@ -1,0 +1,130 @@
+// How the installation fares: GET /v1/status drawn, and drawn again every half minute while somebody looks.
+
+import { call } from "./api.js";
+import { bars } from "./chart.js";
+import { guard } from "./signin.js";
+import { table } from "./table.js";
+
+const $ = (id) => document.getElementById(id);
+const EVERY_MILLISECONDS = 30_000;
+const RECORDS = [
+  { name: "transcripts", label: "Transcripts", sign: 1 },
+  { name: "feedback", label: "Feedback", sign: 1 },
+];
+const OPINIONS = [
+  { name: "positive", label: "Helpful", sign: 1 },
+  { name: "negative", label: "Not helpful", sign: -1 },
+];
+const FAILURES = { refused: "refused by the ingress", state: "can't write its state", spool: "can't read the spool", configuration: "misconfigured" };
+const NOTHING_PUBLISHED = {
+  "not configured": "The collector publishes nothing: data_collector.status_file is not set.",
+  missing: "The collector has published nothing yet.",
+  unreadable: "What the collector publishes can't be read.",
+};
+
+const sized = (bytes) => {
+  const unit = Math.min(4, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)));
+  return `${(bytes / 1024 ** unit).toLocaleString(undefined, { maximumFractionDigits: unit ? 1 : 0 })} ${["B", "KiB", "MiB", "GiB", "TiB"][unit]}`;
+};
+const at = (time) => new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+const epoch = (seconds) => at(seconds * 1000);
+const took = (seconds) => (seconds === null ? "–" : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
+const share = (part) => part.toLocaleString(undefined, { style: "percent", maximumFractionDigits: 1 });
+
+function showSpool({ kinds, limit_bytes: limit, share: used }) {
+  const rows = kinds.map((kind) => [kind.kind, kind.records, sized(kind.bytes), kind.oldest_at ? at(kind.oldest_at) : "–"]);
+  $("spool").replaceChildren(table("What waits in the spool", ["Kind", "Records", "Size", "Oldest"], rows, "No storage is configured."));
+  $("limit").replaceChildren();
+  if (limit === null) return;
+  const meter = document.createElement("meter");
+  Object.assign(meter, { min: 0, max: 1, high: 0.8, optimum: 0, value: used });
+  meter.setAttribute("aria-label", "Share of the limit");
+  $("limit").append(`${share(used)} of the limit of ${sized(limit)}`, meter);
+}
+
+function showCollector({ sent_to: host, state, published }) {
+  const where = host ? `Records are sent to ${host}.` : "Records do not leave this host: the collector is off.";
+  const words = [where, NOTHING_PUBLISHED[state]];
+  if (published) {
+    words.push(`${Number(published.sent_total ?? 0).toLocaleString()} records in all.`);
+    if (published.next_run_at && host) words.push(`Next run: ${epoch(published.next_run_at)}.`);
+    if (published.quarantined) words.push(`${published.quarantined} records in quarantine.`);
+  }
+  $("collector").textContent = words.filter(Boolean).join(" ");
+  const sent = list(published?.sent).map((run) => [epoch(run.ended_at), run.sent, run.batches, sized(run.bytes)]);
+  $("sent").replaceChildren(table("What has left this host", ["When", "Records", "Batches", "Size"], sent, "Nothing lately."));
+  $("runs").replaceChildren(table("Last runs", ["When", "Outcome", "Sent", "Left", "Took"], list(published?.runs).map(run), "None known."));
+}
+
+function run({ ended_at: when, outcome, sent, left, seconds }) {
+  const row = [epoch(when), FAILURES[outcome] ?? outcome, sent, left, took(seconds)];
+  row.failed = outcome in FAILURES;
+  return row;
+}
+
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}
+
+function showTimes(hours, days) {
+  const hourly = hours.map((hour) => {
+    const begun = new Date(hour.hour);
+    const tick = begun.getHours() % 6 === 0 && begun.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+    return { ...hour, label: at(hour.hour), tick };
+  });
+  const daily = days.map((day, number) => ({ ...day, label: day.day, tick: number % 5 === 4 && day.day.slice(5) }));
+  bars($("hours"), "Records an hour", RECORDS, hourly);
+  bars($("days"), "Feedback a day", OPINIONS, daily);
+}
+
+function showProviders(providers, optedOut) {
+  const heads = ["Provider", "Model", "Answers", "Failures", "Mean", "Half within", "95 % within"];
+  const rows = providers.map((one) => [
+    ...[one.provider, one.model, one.answers, one.failures],
+    ...[one.mean_seconds, one.p50_seconds, one.p95_seconds].map(took),
+  ]);
+  $("providers").replaceChildren(table("Providers", heads, rows, "Nobody has been asked yet."));
+  const left = Object.entries(optedOut).map(([kind, count]) => `${count} ${kind}`);
+  $("opted-out").textContent = left.length ? `Not recorded because users opted out: ${left.join(", ")}.` : "";
+}
+
+function show(status) {
+  $("as-of").textContent = `As of ${new Date(status.now).toLocaleTimeString()}.`;
+  $("problems").replaceChildren(...status.problems.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  $("problems").hidden = status.problems.length === 0;
+  showSpool(status.spool);
+  showCollector(status.collector);
+  showTimes(status.hours, status.days);
+  showProviders(status.providers, status.opted_out);
+  $("shown").hidden = false;
+}
+
+async function main() {
+  let timer = null;
+  let signedOut = () => false;
+  const refresh = async () => {
+    try {
+      show(await call("GET", "v1/status"));
+      $("problem").textContent = "";
+    } catch (problem) {
+      if (!signedOut(problem)) $("problem").textContent = problem.message;
+    }
+  };
+  const come = () => {
+    clearInterval(timer);
+    timer = setInterval(() => document.hidden || refresh(), EVERY_MILLISECONDS);
+    $("refresh").hidden = false;
+    refresh();
+  };
+  const go = () => {
+    clearInterval(timer);
+    $("shown").hidden = $("refresh").hidden = true;
+    $("problem").textContent = "";
+  };
+  $("refresh").addEventListener("click", refresh);
+  const { name, sign_in: kind } = await call("GET", "page/settings.json");
+  document.title = $("name").textContent = `${name}: status`;
+  signedOut = guard(kind, come, go);
+}
+
+main().catch((problem) => ($("problem").textContent = problem.message));
