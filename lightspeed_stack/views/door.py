@@ -60,9 +60,11 @@ class Door:
 def _received() -> bytes:
     try:
         raw = request.get_data(cache=False)
-    except BlockingIOError:
-        raise errors.Plain(408, "Request Timeout") from None
-    except OSError:
+    except RequestEntityTooLarge:
+        raise
+    except Exception as error:  # noqa: BLE001 - server and werkzeug each have errors of their own for a bad transfer
+        if isinstance(error.__context__, BlockingIOError):
+            raise errors.Plain(408, "Request Timeout") from None
         raise errors.Plain(400, "Bad Request") from None
     if request.content_length is None and len(raw) >= current_app.config["MAX_CONTENT_LENGTH"]:
         raise RequestEntityTooLarge  # a chunked body is cut there without a word
