@@ -32,7 +32,7 @@ dev: $(STAMP) ## make .venv with everything a developer needs
 
 run: $(DEMO) ## run stack, collector and a reference ingress here; Ctrl-C stops all
 	@command -v curl >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y -q curl; } || { echo "curl is needed: sudo apt-get install curl"; exit 1; }
-	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONUNBUFFERED=1 exec $(BIN)/honcho --app-root . --procfile etc/demo/Procfile start
+	@sh etc/demo/hints & PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONUNBUFFERED=1 exec $(BIN)/honcho --app-root . --procfile etc/demo/Procfile start
 
 run-data-collector: $(DEMO) ## run the collector every collection_interval (CONFIG=FILE)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/lightspeed-stack --config $(CONFIG) --data-collector
