@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from lightspeed_stack.daemon.events import fields
+
+__all__ = ["fields"]
 
 BATCH_SENT = "1df1c75c26034e87ad1503b8467450b2"
 RUN_DONE = "799d94fd1b2a43218662a2ad794e33f7"
@@ -13,8 +15,3 @@ RECORD_DROPPED = "6ddaa47a3f6c45ac9e57b1060ef4561b"
 CONVERSATION_FORGOTTEN = "496b9acb41d94ba4b7b61716a11964e0"
 LEDGER_SET_ASIDE = "295455b77eb24446adf924f028719a9f"
 PROBLEM = "d5770a2d2f4d4f10ac398b832113948e"
-
-
-def fields(event: str, **values: Any) -> dict[str, Any]:
-    """The `extra=` of a log call: the event, and its values as LIGHTSPEED_* fields."""
-    return {"event": event, "fields": {f"LIGHTSPEED_{key.upper()}": value for key, value in values.items()}}

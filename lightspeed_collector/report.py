@@ -47,7 +47,8 @@ class Report:
         seen = self.problems[error.status] = self.problems.get(error.status, 0) + 1
         if seen <= _SHOWN:
             self.told.add(str(error))
-            log.error("%s", error, extra=events.fields(events.PROBLEM, status=error.status))
+            event = events.INGRESS_REFUSED if error.status == exits.UNAVAILABLE else events.PROBLEM
+            log.error("%s", error, extra=events.fields(event, status=error.status))
 
     def counted(self, status: int) -> None:
         """The exit status is to tell of something that has been logged."""

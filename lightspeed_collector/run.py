@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -30,6 +31,7 @@ from lightspeed_collector.sent import Sent
 from lightspeed_collector.spool import Spool
 from lightspeed_collector.state import State
 from lightspeed_collector.stop import Stop
+from lightspeed_stack.daemon.credentials import locate
 from lightspeed_stack.daemon.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -157,7 +159,8 @@ class _Parts:
 
 def exchange(config: Config, stop: Stop) -> Exchange:
     settings = config.data_collector
-    tls = Tls(settings.ca_bundle, settings.client_cert, settings.client_key)
+    mine = [path and locate(path, os.environ) for path in (settings.client_cert, settings.client_key)]
+    tls = Tls(settings.ca_bundle, *mine)
     return Exchange(tls, settings.connection_timeout_seconds, settings.upload_deadline_seconds, stop)
 
 

@@ -9,7 +9,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from lightspeed_stack import errors, records
+from lightspeed_stack import alerts, errors, records
 from lightspeed_stack.spool import Full, SpoolError
 from lightspeed_stack.tally import NEGATIVE, POSITIVE
 
@@ -63,7 +63,10 @@ class Feedbacks:
             self._put(self._spool, feedback.conversation_id, data, now)
         except SpoolError as error:
             self._metrics.not_spooled(KIND, error.cause)
-            log.error("feedback is refused: %s", error)
+            refused = alerts.fields(
+                alerts.FEEDBACK_REFUSED, conversation_id=feedback.conversation_id, cause=error.cause
+            )
+            log.error("feedback is refused: %s", error, extra=refused)
             raise errors.StorageFull() if isinstance(error, Full) else errors.StorageFailed() from error
         self._tally.count(now, KIND, *_opinion(feedback.sentiment))
 

@@ -40,6 +40,7 @@ class Note:
     route: str | None = None
     user: str | None = None
     outcome: str | None = None
+    conversation: str | None = None
     status: int = 0
 
 
@@ -191,6 +192,7 @@ def _write(method: str, note: Note, seconds: float) -> None:
                 "LIGHTSPEED_STATUS": str(note.status),
                 "LIGHTSPEED_DURATION_MS": f"{seconds * 1000:.1f}",
                 "LIGHTSPEED_OUTCOME": note.outcome or "",
+                "LIGHTSPEED_CONVERSATION_ID": note.conversation or "",
             }
         },
     )

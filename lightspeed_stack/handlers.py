@@ -9,7 +9,7 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 from werkzeug.routing import Rule
 
-from lightspeed_stack import errors
+from lightspeed_stack import alerts, errors
 from lightspeed_stack.conversations import ConversationsError
 from lightspeed_stack.optout import OptOutError
 from lightspeed_stack.switch import SwitchError
@@ -44,7 +44,7 @@ def _told(error: errors.Error) -> Response:
 
 
 def _database(error: ConversationsError) -> Response:
-    log.error("the database failed: %s", error)
+    log.error("the database failed: %s", error, extra=alerts.fields(alerts.DATABASE_FAILED))
     return _told(errors.DatabaseFailed())
 
 
@@ -87,5 +87,5 @@ def _other(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    log.error("a request failed unexpectedly", exc_info=error)
+    log.error("a request failed unexpectedly", exc_info=error, extra=alerts.fields(alerts.REQUEST_FAILED))
     return _told(errors.Internal())

@@ -88,7 +88,7 @@ def _listen(settings: config.Config, runtime_dir: Path) -> web.Listen:
         read_timeout_seconds=service.request_read_timeout_seconds,
         write_timeout_seconds=service.response_write_timeout_seconds,
         graceful_timeout_seconds=service.graceful_timeout_seconds,
-        tls_certificate=tls.tls_certificate_path if tls else None,
-        tls_key=tls.tls_key_path if tls else None,
+        tls_certificate=credentials.locate(tls.tls_certificate_path, os.environ) if tls else None,
+        tls_key=credentials.locate(tls.tls_key_path, os.environ) if tls else None,
         tls_key_password=(lambda: credentials.read(password, os.environ)) if password else None,
     )

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lightspeed_stack import records
+from lightspeed_stack import alerts, records
 from lightspeed_stack.spool import SpoolError
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class Transcripts:
             self._put(self._spool, asked.conversation_id, records.encode(record))
         except SpoolError as error:
             self._metrics.not_spooled(KIND, error.cause)
-            log.error("a transcript is lost: %s", error)
+            lost = alerts.fields(alerts.TRANSCRIPT_LOST, conversation_id=asked.conversation_id, cause=error.cause)
+            log.error("a transcript is lost: %s", error, extra=lost)
 
     def _put(self, spool: Spool, conversation_id: str, data: bytes) -> None:
         began, now = time.perf_counter(), datetime.now(UTC)

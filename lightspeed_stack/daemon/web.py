@@ -23,6 +23,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
+from lightspeed_stack.daemon import events
 from lightspeed_stack.daemon.config import ConfigError
 from lightspeed_stack.daemon.notify import Notifier
 from lightspeed_stack.daemon.worker import Logger, Worker
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 WSGIApplication = Callable[..., Any]
 HEARTBEAT_SECONDS = 60
 KEEP_ALIVE_SECONDS = 15
+STOP_MARGIN_SECONDS = 15
 BACKLOG = 2048
 MEMORY_DIRECTORY = "/dev/shm"  # noqa: S108 - for gunicorn's unlinked heartbeat files, made by mkstemp
 
@@ -176,15 +178,16 @@ class _Arbiter(Arbiter):
             self.app.reread()
         except ConfigError as error:
             for fault in error.faults:
-                log.error("reload refused: %s", fault)
+                log.error("reload refused: %s", fault, extra=events.fields(events.RELOAD_REFUSED, file=fault.file))
             log.error("the running configuration is kept")
         else:
             super().reload()
-            log.info("configuration reloaded")
+            log.info("configuration reloaded", extra=events.fields(events.CONFIGURATION_RELOADED))
         self._notifier.ready(self._status)
 
     def stop(self, graceful: bool = True) -> None:
         self._notifier.stopping("Stopping: finishing the requests in flight")
+        self._notifier.extend_timeout(self.cfg.graceful_timeout + STOP_MARGIN_SECONDS)
         super().stop(graceful)
 
     def _tell(self) -> None:
@@ -194,7 +197,7 @@ class _Arbiter(Arbiter):
         if not self._is_ready and alive >= self.num_workers:
             self._is_ready = True
             self._notifier.ready(status)
-            log.info("ready: %s", status)
+            log.info("ready: %s", status, extra=events.fields(events.READY, workers=alive))
         elif self._is_ready and status != self._status:
             self._notifier.status(status)
         self._status = status

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 
-from lightspeed_stack import errors
+from lightspeed_stack import alerts, errors
 from lightspeed_stack.daemon.credentials import CredentialError
 from lightspeed_stack.providers.completions import Nonsense, Reported
 from lightspeed_stack.providers.dial import Unreachable
@@ -45,7 +45,8 @@ Failure = Unreachable | TimedOut | Broken | TooBig | Refused | Reported | Nonsen
 def translate(failure: Failure, provider: str, model: str) -> errors.Error:
     """Log the failure and return the error to raise for it."""
     error = _error(failure, f"{provider}/{model}", model)
-    log.warning("provider %s, model %s: %s", provider, model, _reason(failure))
+    failed = alerts.fields(alerts.PROVIDER_FAILED, provider=provider, model=model)
+    log.warning("provider %s, model %s: %s", provider, model, _reason(failure), extra=failed)
     return error
 
 

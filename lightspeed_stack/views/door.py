@@ -52,6 +52,10 @@ class Door:
         said = request.headers.get(RECORDING)
         return (said is not None and said.strip().lower() not in _CONSENT) or self._opt_outs.has(user.id)
 
+    def concerns(self, conversation_id: str) -> None:
+        """The conversation, for the journal's field."""
+        request.environ[front.NOTE].conversation = conversation_id
+
     def note(self, outcome: str) -> None:
         """One word for the log line."""
         request.environ[front.NOTE].outcome = outcome

@@ -34,6 +34,7 @@ class FeedbackView(View):
         if not self._switch.get():
             raise errors.Forbidden("Storing feedback is disabled.", response="Storing feedback is disabled")
         feedback = self._parser.feedback(body)
+        self._door.concerns(feedback.conversation_id)
         self._door.allow(user, "feedback")
         self._feedbacks.keep(user, feedback, datetime.now(UTC), private=self._door.is_private(user))
         return reply.as_json({"response": "feedback received"})

@@ -36,6 +36,7 @@ class QueryView(View):
         self._door.allow(user, "query")
         private = self._door.is_private(user)
         asked = self._interactions.begin(user, query, datetime.now(UTC), private=private)
+        self._door.concerns(asked.conversation_id)
         answer = self._interactions.ask(asked)
         self._interactions.finish(
             asked, answer.text, interaction.COMPLETE, answer.input_tokens, answer.output_tokens, answer.chunks

@@ -59,6 +59,7 @@ class StreamingQueryView(View):
         self._door.allow(user, "streaming_query")
         private = self._door.is_private(user)
         asked = self._interactions.begin(user, query, datetime.now(UTC), ENDPOINT, private=private)
+        self._door.concerns(asked.conversation_id)
         teller = events.teller(query.media_type)
         seat = self._relay.seat(request.environ)
         telling = _Telling(

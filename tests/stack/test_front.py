@@ -197,6 +197,7 @@ class TestTelling:
         def noted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             environ[NOTE].user = "u1"
             environ[NOTE].outcome = "complete"
+            environ[NOTE].conversation = "c1"
             return hello(environ, start_response)
 
         caplog.set_level(logging.INFO)
@@ -213,6 +214,7 @@ class TestTelling:
             "LIGHTSPEED_ROUTE": "/v1/info",
             "LIGHTSPEED_STATUS": "200",
             "LIGHTSPEED_OUTCOME": "complete",
+            "LIGHTSPEED_CONVERSATION_ID": "c1",
         }
 
     def test_a_refusal_has_its_line_too(self, caplog: pytest.LogCaptureFixture) -> None:
