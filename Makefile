@@ -10,7 +10,7 @@ STAMP := $(VENV)/.developer
 DEMO := $(VENV)/.demo
 VENV_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: reference help run run-data-collector dev check lint format type test test-crash test-systemd soak bench clean
+.PHONY: reference help run run-data-collector dev check lint format type test test-browser test-crash test-systemd soak bench vendor clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-zA-Z-]*:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,11 +53,28 @@ type: $(STAMP) ## mypy --strict
 test: $(STAMP) ## the fast suite (under 3 minutes), all that runs as any user
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/systemd --ignore tests/browser
 
+test-browser: $(STAMP) ## try the pages in Chromium (Debian: apt-get install chromium); pictures in var/screenshots
+	$(BIN)/python -m pytest tests/browser
+
 test-crash: $(STAMP) ## kill a collector run at each of its state-changing system calls
 	LIGHTSPEED_CRASH_STRIDE=1 $(BIN)/python -m pytest tests/crash
 
 reference: $(STAMP) ## write what follows from the configuration schemas
 	$(BIN)/python docs/reference.py
+
+MARKDOWN_IT ?= 15.0.3
+VENDORED := lightspeed_stack/page/vendor
+
+vendor: ## fetch the pages' Markdown library anew (MARKDOWN_IT=VERSION; needs npm and the network)
+	@command -v npm >/dev/null || { echo "npm is needed: sudo apt-get install npm"; exit 1; }
+	rm -rf build/vendor && mkdir -p build/vendor
+	cd build/vendor && npm pack --silent markdown-it@$(MARKDOWN_IT) && tar -xzf markdown-it-$(MARKDOWN_IT).tgz
+	sed '/^\/\/# sourceMappingURL=/d' build/vendor/package/dist/browser/markdown-it.esm.min.mjs > $(VENDORED)/markdown-it.js
+	cp build/vendor/package/LICENSE $(VENDORED)/markdown-it.LICENSE
+	@printf '%s\n' 'What the pages use of others, fetched by `make vendor`.' '' \
+		'markdown-it $(MARKDOWN_IT), MIT ([licence](markdown-it.LICENSE)): dist/browser/markdown-it.esm.min.mjs of' \
+		'https://registry.npmjs.org/markdown-it/-/markdown-it-$(MARKDOWN_IT).tgz, without its last line (a source map).' '' \
+		"    sha256 $$(sha256sum < $(VENDORED)/markdown-it.js | cut -d ' ' -f 1)" > $(VENDORED)/README.md
 
 include systemd/install.mk
 

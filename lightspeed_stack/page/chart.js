@@ -3,23 +3,54 @@
 import { table } from "./table.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [960, 220, 34, 22, 6];
+const [HEIGHT, LEFT, BOTTOM, TOP] = [220, 34, 22, 6];
+const TICK_PIXELS = 60;
 
-// `series` are {name, label, sign}: bars of sign -1 hang below the axis. `points` are {label, tick?, [name]: number}.
-export function bars(into, title, series, points) {
-  const [most, least] = [reach(points, series, 1), reach(points, series, -1)];
-  const scale = (HEIGHT - TOP - BOTTOM) / (most + least);
-  const zero = TOP + most * scale;
-  const step = (WIDTH - LEFT) / points.length;
-  const chart = make("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary(title, series, points) });
-  chart.append(...lines(most, least, zero, scale));
-  points.forEach((point, number) => {
-    const x = LEFT + number * step;
-    chart.append(...stack(point, series, x, step, zero, scale), hover(point, series, x, step));
-    if (point.tick) chart.append(text(x + step / 2, HEIGHT - 6, point.tick, "middle"));
-  });
-  const wanted = into.querySelector("details")?.open ?? false;
-  into.replaceChildren(legend(series), chart, details(title, series, points, wanted));
+// As wide as its place, and drawn again when that changes.
+export class Bars {
+  // `series` are {name, label, sign}: bars of sign -1 hang below the axis.
+  constructor(into, title, series) {
+    Object.assign(this, { title, series, points: [] });
+    this.place = document.createElement("div");
+    this.numbers = document.createElement("details");
+    into.replaceChildren(legend(series), this.place, this.numbers);
+    new ResizeObserver(() => this.draw()).observe(this.place);
+  }
+
+  // `points` are {label, tick?, [name]: number}.
+  show(points) {
+    this.points = points;
+    this.draw();
+    this.tell();
+  }
+
+  draw() {
+    const { points, series } = this;
+    const width = this.place.clientWidth;
+    if (width <= LEFT || points.length === 0) return;
+    const [most, least] = [reach(points, series, 1), reach(points, series, -1)];
+    const scale = (HEIGHT - TOP - BOTTOM) / (most + least);
+    const zero = TOP + most * scale;
+    const step = (width - LEFT) / points.length;
+    const chart = make("svg", { class: "chart", width, height: HEIGHT, role: "img", "aria-label": summary(this.title, series, points) });
+    chart.append(...lines(most, least, zero, scale, width));
+    points.forEach((point, number) => {
+      const x = LEFT + number * step;
+      chart.append(...stack(point, series, x, step, zero, scale), hover(point, series, x, step));
+    });
+    chart.append(...ticks(points, step));
+    this.place.replaceChildren(chart);
+  }
+
+  tell() {
+    const handle = document.createElement("summary");
+    handle.textContent = "As a table";
+    const heads = ["When", ...this.series.map((one) => one.label)];
+    const rows = this.points
+      .filter((point) => sum(point, this.series))
+      .map((point) => [point.label, ...this.series.map((one) => point[one.name])]);
+    this.numbers.replaceChildren(handle, table(this.title, heads, rows.reverse(), "Nothing yet."));
+  }
 }
 
 function reach(points, series, sign) {
@@ -34,13 +65,12 @@ function sum(point, series) {
   return series.reduce((total, one) => total + point[one.name], 0);
 }
 
-function* lines(most, least, zero, scale) {
-  for (const value of new Set([most, -least])) {
+function* lines(most, least, zero, scale, width) {
+  for (const value of new Set([most, 0, -least])) {
     const y = zero - value * scale;
-    yield make("line", { class: "grid", x1: LEFT, x2: WIDTH, y1: y, y2: y });
+    yield make("line", { class: value ? "grid" : "axis", x1: LEFT, x2: width, y1: y, y2: y });
     yield text(LEFT - 6, y + 4, Math.abs(value).toLocaleString(), "end");
   }
-  yield make("line", { class: "axis", x1: LEFT, x2: WIDTH, y1: zero, y2: zero });
 }
 
 function* stack(point, series, x, step, zero, scale) {
@@ -80,14 +110,15 @@ function legend(series) {
   return list;
 }
 
-function details(title, series, points, open) {
-  const box = document.createElement("details");
-  const handle = document.createElement("summary");
-  handle.textContent = "As a table";
-  const rows = points.filter((point) => sum(point, series)).map((point) => [point.label, ...series.map((one) => point[one.name])]);
-  box.append(handle, table(title, ["When", ...series.map((one) => one.label)], rows.reverse(), "Nothing yet."));
-  box.open = open;
-  return box;
+// As many as there is room for, the last for certain.
+function* ticks(points, step) {
+  let free = Infinity;
+  for (let number = points.length - 1; number >= 0; number--) {
+    const x = LEFT + (number + 0.5) * step;
+    if (!points[number].tick || x > free) continue;
+    yield text(x, HEIGHT - 6, points[number].tick, "middle");
+    free = x - TICK_PIXELS;
+  }
 }
 
 function text(x, y, content, anchor) {

@@ -1,7 +1,7 @@
 // How the installation fares: GET /v1/status drawn, and drawn again every half minute while somebody looks.
 
 import { call } from "./api.js";
-import { bars } from "./chart.js";
+import { Bars } from "./chart.js";
 import { guard } from "./signin.js";
 import { table } from "./table.js";
 
@@ -22,11 +22,22 @@ const NOTHING_PUBLISHED = {
   unreadable: "What the collector publishes can't be read.",
 };
 
+const charts = {
+  hours: new Bars($("hours"), "Records an hour", RECORDS),
+  days: new Bars($("days"), "Feedback a day", OPINIONS),
+};
+
 const sized = (bytes) => {
   const unit = Math.min(4, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)));
   return `${(bytes / 1024 ** unit).toLocaleString(undefined, { maximumFractionDigits: unit ? 1 : 0 })} ${["B", "KiB", "MiB", "GiB", "TiB"][unit]}`;
 };
-const at = (time) => new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+const at = (time) => {
+  const when = new Date(time);
+  const today = when.toDateString() === new Date().toDateString();
+  const clock = { hour: "2-digit", minute: "2-digit" };
+  return when.toLocaleString(undefined, today ? clock : { month: "short", day: "numeric", ...clock });
+};
+const tick = (when) => when.toLocaleString(undefined, when.getHours() ? { hour: "numeric" } : { month: "short", day: "numeric" });
 const epoch = (seconds) => at(seconds * 1000);
 const took = (seconds) => (seconds === null ? "–" : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
 const share = (part) => part.toLocaleString(undefined, { style: "percent", maximumFractionDigits: 1 });
@@ -69,18 +80,17 @@ function list(value) {
 function showTimes(hours, days) {
   const hourly = hours.map((hour) => {
     const begun = new Date(hour.hour);
-    const tick = begun.getHours() % 6 === 0 && begun.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
-    return { ...hour, label: at(hour.hour), tick };
+    return { ...hour, label: at(hour.hour), tick: begun.getHours() % 6 ? null : tick(begun) };
   });
-  const daily = days.map((day, number) => ({ ...day, label: day.day, tick: number % 5 === 4 && day.day.slice(5) }));
-  bars($("hours"), "Records an hour", RECORDS, hourly);
-  bars($("days"), "Feedback a day", OPINIONS, daily);
+  const daily = days.map((day, number) => ({ ...day, label: day.day, tick: number % 5 === 4 ? day.day.slice(5) : null }));
+  charts.hours.show(hourly);
+  charts.days.show(daily);
 }
 
 function showProviders(providers, optedOut) {
-  const heads = ["Provider", "Model", "Answers", "Failures", "Mean", "Half within", "95 % within"];
+  const heads = ["Model", "Answers", "Failures", "Mean", "Half within", "95 % within"];
   const rows = providers.map((one) => [
-    ...[one.provider, one.model, one.answers, one.failures],
+    ...[`${one.provider}/${one.model}`, one.answers, one.failures],
     ...[one.mean_seconds, one.p50_seconds, one.p95_seconds].map(took),
   ]);
   $("providers").replaceChildren(table("Providers", heads, rows, "Nobody has been asked yet."));
