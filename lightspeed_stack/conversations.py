@@ -133,26 +133,22 @@ class Conversations:
 
     def ping(self) -> None:
         """Raise ConversationsError if conversations can't be remembered."""
-        with self._database.reading() as connection:
-            connection.execute(_VERSION).scalar()
+        self._database.rows(_VERSION)
 
     def get(self, conversation_id: str) -> Conversation | None:
-        with self._database.reading() as connection:
-            row = connection.execute(_GET, {"id": conversation_id}).first()
-        return _conversation(row) if row else None
+        rows = self._database.rows(_GET, {"id": conversation_id})
+        return _conversation(rows[0]) if rows else None
 
     def list(self, user_id: str) -> tuple[Conversation, ...]:
         """The user's conversations, the latest first."""
-        with self._database.reading() as connection:
-            return tuple(map(_conversation, connection.execute(_LIST, {"user_id": user_id}).all()))
+        return tuple(map(_conversation, self._database.rows(_LIST, {"user_id": user_id})))
 
     def history(self, conversation_id: str, last: int | None = None) -> tuple[Turn, ...]:
         """The turns in their order, or only the last so many of them."""
-        with self._database.reading() as connection:
-            if last is None:
-                rows = connection.execute(_HISTORY, {"id": conversation_id}).all()
-            else:
-                rows = connection.execute(_LAST_TURNS, {"id": conversation_id, "last": last}).all()[::-1]
+        if last is None:
+            rows = self._database.rows(_HISTORY, {"id": conversation_id})
+        else:
+            rows = self._database.rows(_LAST_TURNS, {"id": conversation_id, "last": last})[::-1]
         return tuple(map(_turn, rows))
 
     def remember(self, conversation_id: str, user_id: str, turn: Turn) -> None:

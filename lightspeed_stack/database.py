@@ -6,24 +6,28 @@ its own words, without password, statement or values.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
+import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, make_url
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
+
+from lightspeed_stack import sqlite
 
 if TYPE_CHECKING:
     from lightspeed_stack import config
 
 WAIT_SECONDS = 10
-_REASONS = (SQLAlchemyError, OSError, ImportError, UnicodeError)
-_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
+NO_VALUES: Mapping[str, object] = MappingProxyType({})
+_SQLITE = SQLiteDialect_pysqlite(paramstyle="named")
+_REASONS = (SQLAlchemyError, sqlite3.Error, OSError, ImportError, UnicodeError)
 
 
 class DatabaseError(Exception):
@@ -40,7 +44,9 @@ class Database:
         self._lock = threading.Lock()
         self._writing: AbstractContextManager[object] = nullcontext()
         self._owner = 0
-        self._of_parents: list[Engine] = []
+        self._readers: sqlite.Readers | None = None
+        self._statements: dict[Select[Any], tuple[str, Mapping[str, object]]] = {}
+        self._of_parents: list[tuple[Engine, sqlite.Readers | None]] = []
 
     def __del__(self) -> None:
         self.close()
@@ -49,6 +55,8 @@ class Database:
         """Close the connections; they are made anew when they are needed."""
         if self._engine is not None and self._owner == os.getpid():
             self._engine.dispose()
+            if self._readers is not None:
+                self._readers.close()
 
     @property
     def name(self) -> str:
@@ -67,14 +75,26 @@ class Database:
         except _REASONS as error:
             raise self._told(error) from error
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """For a single statement that changes nothing; raises DatabaseError."""
+    def rows(self, statement: Select[Any], values: Mapping[str, object] = NO_VALUES) -> Sequence[Sequence[Any]]:
+        """What a single statement finds that changes nothing; raises DatabaseError."""
         try:
-            with self._ready().connect() as connection:
-                yield connection
+            engine = self._ready()
+            if self._readers is not None:
+                text, constants = self._compiled(statement)
+                return self._readers.rows(text, {**constants, **values})
+            with engine.connect() as connection:
+                return connection.execute(statement, values).all()
         except _REASONS as error:
             raise self._told(error) from error
+
+    def _compiled(self, statement: Select[Any]) -> tuple[str, Mapping[str, object]]:
+        """The statement for sqlite3, and the values that are its own."""
+        known = self._statements.get(statement)
+        if known is None:
+            compiled = statement.compile(dialect=_SQLITE)
+            constants = {name: value for name, value in compiled.params.items() if value is not None}
+            known = self._statements[statement] = str(compiled), constants
+        return known
 
     def _ready(self) -> Engine:
         if self._engine is not None and self._owner == os.getpid():
@@ -82,8 +102,9 @@ class Database:
         with self._lock:
             if self._engine is None or self._owner != os.getpid():
                 if self._engine is not None:
-                    self._of_parents.append(self._engine)  # kept: dropping it would close the parent's connections
-                self._engine = None
+                    # kept: dropping them would close the parent's connections
+                    self._of_parents.append((self._engine, self._readers))
+                self._engine = self._readers = None
                 self._engine = self._prepared(self._create())
                 self._owner = os.getpid()
         return self._engine
@@ -116,8 +137,8 @@ class Database:
     def _create_sqlite(self, path: str | None) -> Engine:
         if not path or path == ":memory:":
             raise DatabaseError(f"{self.name}: workers can't share it, a file is needed")
-        _create_private(path)
-        self._writing = _OneWriter(f"{path}-lock")
+        sqlite.create_private(path)
+        self._writing = sqlite.OneWriter(f"{path}-lock", WAIT_SECONDS)
         engine = create_engine(
             self._url,
             hide_parameters=True,
@@ -126,7 +147,8 @@ class Database:
             pool_timeout=WAIT_SECONDS,
             connect_args={"timeout": WAIT_SECONDS},
         )
-        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "connect", sqlite.set_up)
+        self._readers = sqlite.Readers(lambda: sqlite.reader(path, WAIT_SECONDS))
         return engine
 
     def _told(self, error: Exception) -> DatabaseError:
@@ -137,29 +159,6 @@ class Database:
             return DatabaseError(f"{self.name}: {error.strerror or error}")
         reason = error.orig if isinstance(error, DBAPIError) else error
         return DatabaseError(f"{self.name}: {str(reason).partition(chr(10))[0]}")
-
-
-class _OneWriter:
-    """Lets one thread of all processes write at a time.
-
-    SQLite does that too, but those who wait for it sleep and try again: under load some wait for seconds.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=WAIT_SECONDS):
-            raise TimeoutError(errno.ETIMEDOUT, "others have been writing for too long")
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
-
-    def __exit__(self, *exception: object) -> None:
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
-        self._lock.release()
-
-    def __del__(self) -> None:
-        os.close(self._fd)
 
 
 def address(database: config.Database, state_dir: Path) -> URL:
@@ -182,19 +181,3 @@ def address(database: config.Database, state_dir: Path) -> URL:
         database=postgres.db,
         query=query,
     )
-
-
-def _create_private(path: str) -> None:
-    """SQLite would let the umask decide who may read the conversations.
-
-    A file that is there already must not even be opened: closing it would end the locks that SQLite has on it.
-    """
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-
-
-def _set_up_sqlite(connection: Any, _: object) -> None:
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()

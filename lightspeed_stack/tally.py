@@ -71,8 +71,7 @@ class Tally:
 
     def since(self, first: datetime) -> Counts:
         """What is in the database, from the hour of `first` on; raises DatabaseError."""
-        with self._database.reading() as connection:
-            rows = connection.execute(_SINCE, {"first": first.astimezone(UTC).strftime(_HOUR)}).all()
+        rows = self._database.rows(_SINCE, {"first": first.astimezone(UTC).strftime(_HOUR)})
         return {(_began(hour), kind): count for hour, kind, count in rows}
 
     def close(self) -> None:

@@ -1,0 +1,108 @@
+"""What SQLite needs beside SQLAlchemy, on real files."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from lightspeed_stack import sqlite
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """A database with one table of one number."""
+    file = str(tmp_path / "numbers.db")
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE number (value INTEGER)")
+    connection.execute("INSERT INTO number VALUES (7)")
+    connection.commit()
+    connection.close()
+    return file
+
+
+class Counting:
+    """Connects, and knows how often."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.made: list[sqlite3.Connection] = []
+
+    def __call__(self) -> sqlite3.Connection:
+        self.made.append(sqlite.reader(self._path, 1))
+        return self.made[-1]
+
+
+def test_one_connection_serves_one_reader_after_the_other(path: str) -> None:
+    connect = Counting(path)
+    readers = sqlite.Readers(connect)
+    for value in (7, 8):
+        found = readers.rows("SELECT count(*) FROM number WHERE value = :value", {"value": value})
+        assert found == [(value == 7,)]
+    assert len(connect.made) == 1
+    readers.close()
+
+
+def test_what_others_have_committed_is_seen_at_once(path: str) -> None:
+    readers = sqlite.Readers(Counting(path))
+    assert readers.rows("SELECT value FROM number", {}) == [(7,)]
+    other = sqlite3.connect(path)
+    other.execute("UPDATE number SET value = 8")
+    other.commit()
+    other.close()
+    assert readers.rows("SELECT value FROM number", {}) == [(8,)]
+    readers.close()
+
+
+def test_after_an_error_there_is_a_new_connection(path: str) -> None:
+    connect = Counting(path)
+    readers = sqlite.Readers(connect)
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        readers.rows("SELECT * FROM letter", {})
+    assert readers.rows("SELECT value FROM number", {}) == [(7,)]
+    assert len(connect.made) == 2
+    readers.close()
+
+
+def test_no_connection_is_open_after_close(path: str) -> None:
+    connect = Counting(path)
+    readers = sqlite.Readers(connect)
+    readers.rows("SELECT value FROM number", {})
+    readers.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connect.made[0].execute("SELECT 1")
+
+
+def test_second_writer_waits_for_the_first(tmp_path: Path) -> None:
+    lock = str(tmp_path / "lock")
+    first, second = sqlite.OneWriter(lock, 10), sqlite.OneWriter(lock, 10)
+    written: list[str] = []
+
+    def write() -> None:
+        with second:
+            written.append("second")
+
+    with first:
+        other = threading.Thread(target=write)
+        other.start()
+        other.join(0.05)
+        written.append("first")
+    other.join()
+    assert written == ["first", "second"]
+
+
+def test_waiting_within_a_process_has_an_end(tmp_path: Path) -> None:
+    writer = sqlite.OneWriter(str(tmp_path / "lock"), 0.01)
+    with writer, pytest.raises(TimeoutError, match="others have been writing for too long"):
+        writer.__enter__()
+
+
+def test_file_is_private_and_an_existing_one_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    sqlite.create_private(str(path))
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_bytes(b"kept")
+    sqlite.create_private(str(path))
+    assert path.read_bytes() == b"kept"
