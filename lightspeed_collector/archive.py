@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 from lightspeed_collector import tar
@@ -18,6 +19,7 @@ from lightspeed_collector.batch import Batch, Room
 from lightspeed_collector.durable import sync_folder
 from lightspeed_collector.errors import StateError, StateFull
 from lightspeed_collector.gzipped import Writer
+from lightspeed_collector.large import Large
 from lightspeed_collector.retention import Entry
 from lightspeed_collector.spool import Record
 
@@ -58,11 +60,12 @@ class Archives:
         except OSError as error:
             queue.put_back(*(entry.member for entry in entries))
             message = f"{self._folder}: {error.strerror or error}"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT) and len(entries) > 1:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and len(entries) > 1:
                 raise StateFull(message, len(entries)) from error
             raise StateError(message) from error
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):  # it will be written over
+                draft.unlink()
 
     def holds(self, batch: Batch) -> bool:
         """Whether the batch's archive is there and its bytes are those that were claimed."""
@@ -95,21 +98,29 @@ class Archives:
 
 def _fill(writer: Writer, entries: list[Entry], records: Iterator[Record], queue: Queue, room: Room) -> None:
     for entry, data, large in records:
-        member, identity = entry
-        if (large and entries) or not room.admits(identity.size):
-            queue.put_back(member)
+        if (large and entries) or not room.admits(entry.identity.size):
+            queue.put_back(entry.member)
+            if large:
+                large.close()
             return
         entries.append(entry)
-        head = tar.header(member, identity.size, identity.mtime_ns // 1_000_000_000)
-        if data is not None:
-            writer.put(head, data, tar.padding(identity.size))
-            continue
-        assert large
-        writer.put(head)
+        if data is None:
+            _copy(writer, entry, large)
+            return
+        writer.put(_header(entry), data, tar.padding(entry.identity.size))
+
+
+def _copy(writer: Writer, entry: Entry, large: Large | None) -> None:
+    assert large
+    with closing(large):
+        writer.put(_header(entry))
         for piece in large.pieces():
             writer.put(piece)
-        writer.put(tar.padding(identity.size))
-        return
+        writer.put(tar.padding(entry.identity.size))
+
+
+def _header(entry: Entry) -> bytes:
+    return tar.header(entry.member, entry.identity.size, entry.identity.mtime_ns // 1_000_000_000)
 
 
 def _private(path: str, flags: int) -> int:

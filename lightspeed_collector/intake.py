@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 
 from lightspeed_collector import events, record
 from lightspeed_collector.errors import Error, SpoolError
@@ -35,7 +34,7 @@ class Intake:
         self._pause = pause
 
     def records(self, members: Iterable[str]) -> Iterator[Record]:
-        """Those of `members` that are sound records and can be read now."""
+        """Those of `members` that are sound records and can be read now; large ones are for the caller to close."""
         for count, member in enumerate(members):
             if not count % _OFTEN:
                 self._pause()
@@ -49,9 +48,6 @@ class Intake:
                 continue
             if fault:
                 self._refuse(found.entry, fault)
-            elif found.large:
-                with closing(found.large):
-                    yield found
             else:
                 yield found
 

@@ -37,7 +37,7 @@ class Ledger:
                 "INSERT OR REPLACE INTO batch (id, state, sha256, archive_bytes, records, members, identities, claimed_at)"
                 " VALUES (?, 'claimed', ?, ?, ?, ?, ?, ?)",
                 *row,
-                _pack(" ".join(map(str, identity)) for identity in batch.identities),
+                _pack(map(identity_text, batch.identities)),
                 now,
             )
 
@@ -63,9 +63,8 @@ class Ledger:
         """Nothing is left to do for an accepted batch; `remaining` of its records are still in the spool."""
         with self._database.transaction():
             self._database.execute_many(
-                "INSERT OR REPLACE INTO sent (storage, name, device, inode, size, mtime_ns, seen_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                ((*names.split(entry.member), *entry.identity, now) for entry in remaining),
+                "INSERT OR REPLACE INTO sent (storage, name, identity, seen_at) VALUES (?, ?, ?, ?)",
+                ((*names.split(entry.member), identity_text(entry.identity), now) for entry in remaining),
             )
             self._database.execute("UPDATE batch SET state = 'done', identities = NULL WHERE id = ?", batch.id)
 
@@ -99,11 +98,15 @@ class Ledger:
 
 def _batch(batch_id: str, sha256: str, archive_bytes: int, members: bytes, identities: bytes) -> Batch:
     lines = unpack(identities)
-    return Batch(batch_id, sha256, archive_bytes, tuple(unpack(members)), tuple(map(_identity, lines)))
+    return Batch(batch_id, sha256, archive_bytes, tuple(unpack(members)), tuple(map(identity, lines)))
 
 
-def _identity(line: str) -> Identity:
-    return Identity(*map(int, line.split()))
+def identity_text(found: Identity) -> str:
+    return " ".join(map(str, found))
+
+
+def identity(text: str) -> Identity:
+    return Identity(*map(int, text.split()))
 
 
 def _pack(lines: Iterable[str]) -> bytes:

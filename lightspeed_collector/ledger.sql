@@ -1,7 +1,8 @@
 -- The collector's memory, version 1. Times are seconds since the epoch, UTC.
 
 -- A batch is claimed before it is sent, accepted before its records are deleted, done when they are.
--- members: zlib, one STORAGE/NAME a line. identities: zlib, "device inode size mtime_ns" a line, null once done.
+-- An identity is "device inode size mtime_ns", as text: an inode may have 64 bits.
+-- members: zlib, one STORAGE/NAME a line. identities: zlib, one a line, null once done.
 CREATE TABLE batch (
     id TEXT PRIMARY KEY,
     state TEXT NOT NULL CHECK (state IN ('claimed', 'accepted', 'done')),
@@ -21,10 +22,7 @@ CREATE INDEX batch_state ON batch (state, claimed_at);
 CREATE TABLE sent (
     storage TEXT NOT NULL,
     name TEXT NOT NULL,
-    device INTEGER NOT NULL,
-    inode INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
+    identity TEXT NOT NULL,
     seen_at REAL NOT NULL,
     PRIMARY KEY (name, storage)
 ) WITHOUT ROWID;

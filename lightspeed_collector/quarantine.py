@@ -10,6 +10,7 @@ import fcntl
 import filecmp
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +89,8 @@ class Quarantine:
         except OSError as error:
             raise StateError(f"{target}: {error.strerror}") from error
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
         sync_folder(storage)
         self.discard(held)
 

@@ -12,6 +12,7 @@ from itertools import islice
 from lightspeed_collector import names
 from lightspeed_collector.batch import Identity
 from lightspeed_collector.database import Database
+from lightspeed_collector.ledger import identity
 from lightspeed_collector.retention import Entry
 from lightspeed_collector.spool import Spool
 
@@ -47,7 +48,7 @@ class Sent:
     def prune(self, now: float, age: float) -> None:
         """Forget records that are no longer in the spool and were not for `age` seconds; some at a time."""
         rows = self._database.query(
-            "SELECT storage, name, device, inode, size, mtime_ns FROM sent WHERE seen_at < ? LIMIT ?", now - age, CHUNK
+            "SELECT storage, name, identity FROM sent WHERE seen_at < ? LIMIT ?", now - age, CHUNK
         )
         entries = list(map(_entry, rows))
         there = [entry for entry in entries if self._spool.look(entry.member) == entry.identity]
@@ -60,15 +61,12 @@ class Sent:
                 )
 
     def _between(self, first: str, last: str) -> dict[str, Identity]:
-        rows = self._database.query(
-            "SELECT storage, name, device, inode, size, mtime_ns FROM sent WHERE name BETWEEN ? AND ?", first, last
-        )
+        rows = self._database.query("SELECT storage, name, identity FROM sent WHERE name BETWEEN ? AND ?", first, last)
         return dict(map(_entry, rows))
 
     def _after(self, name: str, storage: str) -> list[Entry]:
         rows = self._database.query(
-            "SELECT storage, name, device, inode, size, mtime_ns FROM sent WHERE (name, storage) > (?, ?)"
-            " ORDER BY name, storage LIMIT ?",
+            "SELECT storage, name, identity FROM sent WHERE (name, storage) > (?, ?) ORDER BY name, storage LIMIT ?",
             name,
             storage,
             CHUNK,
@@ -80,6 +78,6 @@ class Sent:
             self._database.execute_many("DELETE FROM sent WHERE storage = ? AND name = ?", map(names.split, members))
 
 
-def _entry(row: tuple[str, str, int, int, int, int]) -> Entry:
-    storage, name, *identity = row
-    return Entry(f"{storage}/{name}", Identity(*identity))
+def _entry(row: tuple[str, str, str]) -> Entry:
+    storage, name, text = row
+    return Entry(f"{storage}/{name}", identity(text))

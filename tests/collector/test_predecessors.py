@@ -541,7 +541,8 @@ def test_same_records_make_the_same_archive(tmp_path: Path, ingress: FaultyIngre
     """No time stamp, no order of the directory, no owner in it."""
     for name in "ab":
         site = Site(tmp_path / name, ingress.url)
-        for member in (spooled := site.put(50)) if name == "a" else reversed(spooled := site.put(50)):
+        spooled = list(site.put(50))
+        for member in spooled if name == "a" else reversed(spooled):
             os.utime(site.path(member), (1_754_000_000, 1_754_000_000))
         assert site.run().status == 0
     first, second = ingress.stored

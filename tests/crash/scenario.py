@@ -41,7 +41,7 @@ class Scenario:
         assert [path.name for path in self.site.transcripts.iterdir() if path.name.startswith(".")] == []
 
 
-def every_stride(found: dict[str, int]) -> list[tuple[str, int]]:
-    """Each `STRIDE`th of all calls, by name and number; all of them for 1."""
+def every_stride(found: dict[str, int], skip: int = 0) -> list[tuple[str, int]]:
+    """Each `STRIDE`th of all calls, by name and number, from some point on; all of them for 1."""
     points = [(name, number) for name in sorted(found) for number in range(1, found[name] + 1)]
-    return points[::STRIDE]
+    return points[skip % STRIDE :: STRIDE]

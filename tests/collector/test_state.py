@@ -1,0 +1,167 @@
+"""The state directory when it is damaged, full, gone or not ours, through the real command."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.collector.conftest import Met
+from tests.fakes import ingress_faults as faults
+from tests.fakes.ingress_faults import FaultyIngress, accept, answer
+from tests.fakes.privileges import bound
+from tests.fakes.site import Site
+
+
+def test_state_is_private(site: Site) -> None:
+    site.run()
+    assert site.state.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o077 for path in site.state.rglob("*") if path.is_dir()} == {0}
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 2000, None], ids=["empty", "garbage", "gone"])
+def test_lost_ledger_repeats_the_pending_batch_under_its_id(meet: Met, content: bytes | None) -> None:
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=100)
+    spooled = site.put(5)
+    assert site.run().status == 75
+    ledger = site.state / "ledger.sqlite"
+    ledger.unlink() if content is None else ledger.write_bytes(content)
+    ingress.script = [accept()]
+    done = site.run()
+    assert done.status == 0
+    assert "same id" in done.stderr or content == b""
+    assert (ingress.records, len(ingress.batches), site.waiting) == (spooled, 1, {})
+    if content:
+        assert len(list(site.state.glob("ledger.sqlite.corrupt-*"))) == 1
+        assert "corrupt" in done.stderr
+
+
+def test_lost_ledger_after_acceptance_repeats_at_most_the_batch(meet: Met) -> None:
+    """Killed between the receipt and the deletion, then the ledger is lost as well."""
+    site, ingress = meet()
+    spooled = site.put(5)
+    site.transcripts.chmod(0o500)
+    assert site.run(prefix=bound()).status == 74
+    site.transcripts.chmod(0o700)
+    (site.state / "ledger.sqlite").write_bytes(b"garbage" * 2000)
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches), site.waiting) == (spooled, 1, {})
+
+
+def test_adopted_archive_deletes_only_what_it_holds(meet: Met) -> None:
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=100)
+    member, other = spooled = site.put(2)
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    site.path(member).write_bytes(b'{"another": "record"}')
+    ingress.script = [accept()]
+    assert site.run().status == 0
+    assert ingress.stored[0].members == ingress.stored[1].members == spooled
+    assert ingress.stored[2].members == {member: b'{"another": "record"}'}
+    assert site.waiting == {}
+
+
+def test_archive_nobody_claimed_is_removed(site: Site) -> None:
+    site.run()
+    orphan = site.state / "outgoing" / f"{'0' * 32}.tar.gz"
+    orphan.write_bytes(b"left behind")
+    assert site.run().status == 0
+    assert not orphan.exists()
+
+
+def test_unsound_archive_is_not_adopted(site: Site, ingress: FaultyIngress) -> None:
+    (site.state / "outgoing").mkdir(parents=True)
+    (site.state / "outgoing" / f"{'0' * 32}.tar.gz").write_bytes(b"no archive")
+    spooled = site.put(2)
+    assert site.run().status == 0
+    assert ingress.records == spooled
+    assert list((site.state / "outgoing").iterdir()) == []
+
+
+def test_state_that_can_not_be_made_sends_nothing(site: Site, ingress: FaultyIngress) -> None:
+    site.state.write_text("a file is in the way")
+    spooled = site.put(2)
+    done = site.run()
+    assert (done.status, site.waiting, ingress.uploads) == (73, spooled, [])
+
+
+def test_state_that_can_not_be_written_sends_nothing(site: Site, ingress: FaultyIngress) -> None:
+    site.state.mkdir(mode=0o500)
+    spooled = site.put(2)
+    done = site.run(prefix=bound())
+    site.state.chmod(0o700)
+    assert (done.status, site.waiting, ingress.uploads) == (73, spooled, [])
+
+
+def test_state_that_vanishes_during_an_upload_deletes_nothing(meet: Met) -> None:
+    gate = threading.Event()
+    site, ingress = meet(faults.gated(gate, accept()), accept())
+    spooled = site.put(2)
+    with site.start("run") as run:
+        ingress.arrivals.get(timeout=30)
+        shutil.rmtree(site.state)
+        gate.set()
+        assert run.wait() in (73, 74)
+    assert site.waiting == spooled
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches)) == (spooled, 1)
+
+
+def test_records_that_can_not_be_deleted_are_not_sent_again(site: Site, ingress: FaultyIngress) -> None:
+    spooled = site.put(3)
+    site.transcripts.chmod(0o500)
+    for _ in range(2):
+        assert site.run(prefix=bound()).status == 74
+    later = site.put(2, "feedback")
+    done = site.run(prefix=bound())
+    site.transcripts.chmod(0o700)
+    assert (done.status, done.report["sent"]) == (74, 2)
+    assert site.run().status == 0
+    assert site.waiting == {}
+    assert (ingress.records, len(ingress.deliveries)) == ({**spooled, **later}, 5)
+
+
+def test_killed_between_receipt_and_deletion_deletes_and_does_not_send(meet: Met) -> None:
+    site, ingress = meet()
+    site.put(2000)
+    with site.start("run") as run:
+        run.wait_for("sent batch")
+        run.signal(signal.SIGKILL)
+        run.wait()
+    assert site.run().status == 0
+    assert (site.waiting, len(ingress.uploads)) == ({}, 1)
+
+
+def test_small_file_size_limit_makes_smaller_batches(site: Site, ingress: FaultyIngress) -> None:
+    """As a quota or a disk nearly full would."""
+    spooled = {}
+    for _ in range(8):
+        spooled.update(site.put(1, content=json.dumps({"noise": os.urandom(100_000).hex()}).encode()))
+    done = site.run(prefix=("prlimit", "--fsize=500000"))
+    assert done.status == 0
+    assert ingress.records == spooled
+    assert done.report["batches"] > 1
+
+
+def test_state_of_a_later_release_is_left_alone(site: Site, ingress: FaultyIngress, tmp_path: Path) -> None:
+    site.run()
+    connection = sqlite3.connect(site.state / "ledger.sqlite")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    site.put(1)
+    assert site.run().status == 73
+    assert ingress.uploads == []
+
+
+def test_busy_ingress_leaves_one_archive(meet: Met) -> None:
+    """However many runs fail, the disk does not fill."""
+    site, _ = meet(answer(503))
+    site.put(3)
+    for _ in range(3):
+        site.run()
+        site.put(3)
+    assert len(list((site.state / "outgoing").iterdir())) == 1
