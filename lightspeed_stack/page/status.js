@@ -28,6 +28,7 @@ const charts = {
 };
 
 const sized = (bytes) => {
+  if (typeof bytes !== "number") return "–";
   const unit = Math.min(4, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)));
   return `${(bytes / 1024 ** unit).toLocaleString(undefined, { maximumFractionDigits: unit ? 1 : 0 })} ${["B", "KiB", "MiB", "GiB", "TiB"][unit]}`;
 };
@@ -38,13 +39,13 @@ const at = (time) => {
   return when.toLocaleString(undefined, today ? clock : { month: "short", day: "numeric", ...clock });
 };
 const tick = (when) => when.toLocaleString(undefined, when.getHours() ? { hour: "numeric" } : { month: "short", day: "numeric" });
-const epoch = (seconds) => at(seconds * 1000);
-const took = (seconds) => (seconds === null ? "–" : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
+const epoch = (seconds) => (typeof seconds === "number" ? at(seconds * 1000) : "–");
+const took = (seconds) => (typeof seconds !== "number" ? "–" : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
 const share = (part) => part.toLocaleString(undefined, { style: "percent", maximumFractionDigits: 1 });
 
 function showSpool({ kinds, limit_bytes: limit, share: used }) {
   const rows = kinds.map((kind) => [kind.kind, kind.records, sized(kind.bytes), kind.oldest_at ? at(kind.oldest_at) : "–"]);
-  $("spool").replaceChildren(table("What waits in the spool", ["Kind", "Records", "Size", "Oldest"], rows, "No storage is configured."));
+  $("spool").replaceChildren(table("The spool by kind", ["Kind", "Records", "Size", "Oldest"], rows, "No storage is configured."));
   $("limit").replaceChildren();
   if (limit === null) return;
   const meter = document.createElement("meter");
@@ -57,24 +58,25 @@ function showCollector({ sent_to: host, state, published }) {
   const where = host ? `Records are sent to ${host}.` : "Records do not leave this host: the collector is off.";
   const words = [where, NOTHING_PUBLISHED[state]];
   if (published) {
-    words.push(`${Number(published.sent_total ?? 0).toLocaleString()} records in all.`);
+    if (typeof published.sent_total === "number") words.push(`${published.sent_total.toLocaleString()} records in all.`);
     if (published.next_run_at && host) words.push(`Next run: ${epoch(published.next_run_at)}.`);
     if (published.quarantined) words.push(`${published.quarantined} records in quarantine.`);
   }
   $("collector").textContent = words.filter(Boolean).join(" ");
-  const sent = list(published?.sent).map((run) => [epoch(run.ended_at), run.sent, run.batches, sized(run.bytes)]);
-  $("sent").replaceChildren(table("What has left this host", ["When", "Records", "Batches", "Size"], sent, "Nothing lately."));
+  const sent = list(published?.sent).map((run) => [epoch(run.ended_at), run.sent ?? "–", run.batches ?? "–", sized(run.bytes)]);
+  $("sent").replaceChildren(table("Sent", ["When", "Records", "Batches", "Size"], sent, "Nothing lately."));
   $("runs").replaceChildren(table("Last runs", ["When", "Outcome", "Sent", "Left", "Took"], list(published?.runs).map(run), "None known."));
 }
 
 function run({ ended_at: when, outcome, sent, left, seconds }) {
-  const row = [epoch(when), FAILURES[outcome] ?? outcome, sent, left, took(seconds)];
+  const row = [epoch(when), FAILURES[outcome] ?? outcome ?? "–", sent ?? "–", left ?? "–", took(seconds)];
   row.failed = outcome in FAILURES;
   return row;
 }
 
+// The runs in what the collector publishes, which may be of another release.
 function list(value) {
-  return Array.isArray(value) ? value : [];
+  return Array.isArray(value) ? value.filter((item) => item !== null && typeof item === "object") : [];
 }
 
 function showTimes(hours, days) {
@@ -93,7 +95,7 @@ function showProviders(providers, optedOut) {
     ...[`${one.provider}/${one.model}`, one.answers, one.failures],
     ...[one.mean_seconds, one.p50_seconds, one.p95_seconds].map(took),
   ]);
-  $("providers").replaceChildren(table("Providers", heads, rows, "Nobody has been asked yet."));
+  $("providers").replaceChildren(table("Latency by model", heads, rows, "Nobody has been asked yet."));
   const left = Object.entries(optedOut).map(([kind, count]) => `${count} ${kind}`);
   $("opted-out").textContent = left.length ? `Not recorded because users opted out: ${left.join(", ")}.` : "";
 }

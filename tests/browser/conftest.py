@@ -95,7 +95,8 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         if message.type == "error" and not message.text.startswith(COMPLAINTS_OF_FETCH):
             complaints.append(message.text)
 
-    def opened(url: str, **options: Any) -> Page:
+    def opened(url: str, *, clock: bool = False, **options: Any) -> Page:
+        """`clock` lets the test turn the page's time forward."""
         context = browser.new_context(**options)
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         contexts.append(context)
@@ -103,6 +104,8 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", note)
         page.on("request", lambda sent: None if own(sent.url, url) else complaints.append(f"asked for {sent.url}"))
+        if clock:
+            page.clock.install()
         page.goto(url)
         return page
 
