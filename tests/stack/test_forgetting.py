@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lightspeed_stack import errors
+from lightspeed_stack.conversations import Conversations, Turn
+from lightspeed_stack.forgetting import Forgetting
+from lightspeed_stack.spool import Spool
+
+ID = "ad14e9de-72d6-42a3-98bf-017e9c0a6b89"
+OTHER = "bd14e9de-72d6-42a3-98bf-017e9c0a6b89"
+
+
+@pytest.fixture
+def conversations(tmp_path: Path) -> Conversations:
+    made = Conversations(f"sqlite:///{tmp_path}/c.db")
+    now = datetime.now(UTC)
+    for identity in (ID, OTHER):
+        made.remember(identity, "alice", Turn("q", "a", "p", "m", now, now))
+    return made
+
+
+def test_one_conversation_and_no_other(conversations: Conversations, tmp_path: Path) -> None:
+    spools = [Spool(tmp_path / name, 0) for name in ("transcripts", "feedback")]
+    for spool in spools:
+        spool.put(ID, b"{}", datetime.now(UTC))
+    Forgetting(conversations, spools).forget(ID)
+    assert conversations.get(ID) is None
+    assert conversations.get(OTHER) is not None
+    assert [len(list(spool.directory.glob(f".forget_{ID}_*"))) for spool in spools] == [1, 1]
+    assert [len(list(spool.directory.glob("*.json"))) for spool in spools] == [1, 1], "only the reader removes"
+
+
+def test_without_records_there_is_nothing_to_ask_for(conversations: Conversations, tmp_path: Path) -> None:
+    Forgetting(conversations, [Spool(tmp_path / "transcripts", 0)]).forget(ID)
+    assert conversations.get(ID) is None
+    assert not (tmp_path / "transcripts").exists()
+
+
+def test_when_records_cannot_be_withdrawn_the_conversation_stays(conversations: Conversations, tmp_path: Path) -> None:
+    (tmp_path / "transcripts").write_text("in the way")
+    with pytest.raises(errors.StorageFailed, match="could not be withdrawn"):
+        Forgetting(conversations, [Spool(tmp_path / "transcripts", 0)]).forget(ID)
+    assert conversations.get(ID) is not None
