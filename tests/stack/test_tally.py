@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+import requests
 
 from lightspeed_stack.database import DatabaseError
 from lightspeed_stack.tally import KEEP_DAYS, Tally
 from tests.fakes import postgres
+from tests.fakes.daemon import Stack
 
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 NEVER = 3600.0
@@ -144,3 +146,10 @@ def test_the_table_is_beside_the_conversations(tmp_path: Path) -> None:
         rows = database.execute("SELECT * FROM record_tally").fetchall()
     database.close()
     assert rows == [(HOUR.strftime("%Y-%m-%dT%H"), "transcripts", 1)]
+
+
+def test_a_daemon_that_is_told_to_stop_writes_its_last_count(tmp_path: Path) -> None:
+    with Stack(tmp_path) as stack:
+        requests.post(f"{stack.url}/v1/query", json={"query": "How do I restart nginx?"}, timeout=10)
+    counts = Tally(f"sqlite:///{tmp_path}/state/conversations.db").since(HOUR)
+    assert {kind: count for (_, kind), count in counts.items()} == {"transcripts": 1}
