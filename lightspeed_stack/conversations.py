@@ -74,9 +74,9 @@ _LIST = (
 _HISTORY = select(*_TURN.c[2:]).where(_TURN.c.conversation_id == _ID).order_by(_TURN.c.number)
 _LAST_TURNS = _HISTORY.order_by(None).order_by(_TURN.c.number.desc()).limit(bindparam("last"))
 _TOUCH = text(
-    """INSERT INTO conversation (id, user_id, last_used_provider, last_used_model, created_at, last_message_at,
-        message_count)
-    VALUES (:id, :user_id, :provider, :model, :started_at, :completed_at, 1)
+    """INSERT INTO conversation (id, user_id, topic_summary, last_used_provider, last_used_model, created_at,
+        last_message_at, message_count)
+    VALUES (:id, :user_id, :topic_summary, :provider, :model, :started_at, :completed_at, 1)
     ON CONFLICT (id) DO UPDATE SET last_used_provider = excluded.last_used_provider,
         last_used_model = excluded.last_used_model, last_message_at = excluded.last_message_at,
         message_count = conversation.message_count + 1
@@ -151,11 +151,15 @@ class Conversations:
             rows = self._database.rows(_LAST_TURNS, {"id": conversation_id, "last": last})[::-1]
         return tuple(map(_turn, rows))
 
-    def remember(self, conversation_id: str, user_id: str, turn: Turn) -> None:
-        """Add a turn to the user's conversation, which may be new; raises Foreign if it is somebody else's."""
+    def remember(self, conversation_id: str, user_id: str, turn: Turn, topic_summary: str | None = None) -> None:
+        """Add a turn to the user's conversation, which may be new, and then gets this name.
+
+        Raises Foreign if it is somebody else's.
+        """
         values = _values(turn) | {"id": conversation_id}
+        began = {"user_id": user_id, "topic_summary": None if topic_summary is None else _storable(topic_summary)}
         with self._database.transaction() as connection:
-            number = connection.execute(_TOUCH, values | {"user_id": user_id}).scalar()
+            number = connection.execute(_TOUCH, values | began).scalar()
             if number is None:
                 raise Foreign
             connection.execute(_ADD_TURN, values | {"number": number})

@@ -56,6 +56,7 @@ class Asked:
     requested_provider: str | None
     requested_model: str | None
     topic: str | None
+    continues: bool
     started_at: datetime
     begun: float
     recorded: bool
@@ -130,7 +131,8 @@ class Interactions:
             refusal=refusal,
             requested_provider=query.provider,
             requested_model=query.model,
-            topic=question if query.generate_topic_summary and not past.turns else None,
+            topic=question if query.generate_topic_summary else None,
+            continues=past.conversation_id is not None,
             started_at=now,
             begun=begun,
             recorded=not private,
@@ -169,9 +171,12 @@ class Interactions:
     ) -> None:
         """Remember the turn and keep its transcript, with what was said so far; never raises.
 
-        Where nothing was said there is no turn; a question that failed so leaves no transcript either.
+        Where nothing was said there is no turn; a question that failed so leaves no transcript either. A conversation
+        that its user deleted meanwhile stays deleted.
         """
         self._count(asked, outcome, input_tokens, output_tokens)
+        if asked.continues and self._memory.forgot(asked.conversation_id):
+            return
         answer = self._redactor.apply(text)
         if text or outcome == COMPLETE:
             self._memory.remember(asked, answer, datetime.now(UTC))

@@ -73,12 +73,18 @@ class Memory:
             started_at=asked.started_at,
             completed_at=now,
         )
+        topic = _topic(asked.topic) if asked.topic else None
         try:
-            self._conversations.remember(asked.conversation_id, asked.user.id, turn)
-            if asked.topic:
-                self._conversations.rename(asked.conversation_id, _topic(asked.topic))
+            self._conversations.remember(asked.conversation_id, asked.user.id, turn, topic)
         except (ConversationsError, Foreign) as error:
             log.error("a turn is not remembered: %s", error)
+
+    def forgot(self, conversation_id: str) -> bool:
+        """Whether there is no such conversation any more; one that can't be looked up is taken to be there."""
+        try:
+            return self._conversations.get(conversation_id) is None
+        except ConversationsError:
+            return False
 
 
 def _topic(question: str) -> str:

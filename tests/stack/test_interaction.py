@@ -107,6 +107,15 @@ class TestFinish:
         assert transcripts(tmp_path) == []
         assert len(made.conversations.history(asked.conversation_id)) == 1
 
+    def test_a_conversation_deleted_meanwhile_stays_deleted(self, made: Parts, tmp_path: Path) -> None:
+        first = begin(made.interactions)
+        made.interactions.finish(first, "one", interaction.COMPLETE, 0, 0)
+        second = begin(made.interactions, query("two", conversation_id=first.conversation_id))
+        made.forgetting.forget(first.conversation_id)
+        made.interactions.finish(second, "two", interaction.COMPLETE, 0, 0)
+        assert made.conversations.get(first.conversation_id) is None
+        assert [record["llm_response"] for record in transcripts(tmp_path)] == ["one"]
+
     def test_a_database_that_fails_costs_nothing_else(
         self, make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
