@@ -1,0 +1,118 @@
+"""Requests to forget a conversation, as SPOOL.md says."""
+
+import json
+import os
+import threading
+
+from tests.collector.conftest import Met
+from tests.fakes import ingress_faults as faults
+from tests.fakes.ingress_faults import FaultyIngress, accept, answer
+from tests.fakes.privileges import bound
+from tests.fakes.site import Site
+
+GONE = "f0f0f0f0-0000-4000-8000-000000000000"
+
+
+def ask(site: Site, storage: str = "transcripts", conversation: str = GONE) -> None:
+    (site.folder / "spool" / storage / f".forget_{conversation}_0000000a").touch()
+
+
+def test_forgotten_records_are_removed_unsent_and_the_request_with_them(site: Site, ingress: FaultyIngress) -> None:
+    kept = site.put(2)
+    site.put(3, conversation=GONE)
+    ask(site)
+    done = site.run()
+    assert (done.status, ingress.records, site.waiting) == (0, kept, {})
+    assert list(site.transcripts.iterdir()) == []
+    assert "3 forgotten" in done.stderr
+
+
+def test_request_concerns_its_folder_alone(site: Site, ingress: FaultyIngress) -> None:
+    feedback = site.put(1, "feedback", conversation=GONE)
+    site.put(1, conversation=GONE)
+    ask(site)
+    site.run()
+    assert ingress.records == feedback
+
+
+def test_request_matches_the_whole_conversation(site: Site, ingress: FaultyIngress) -> None:
+    kept = {**site.put(1, conversation="abc"), **site.put(1, conversation="abcde"), **site.put(1, conversation="ABCD")}
+    site.put(1, conversation="abcd")
+    ask(site, conversation="abcd")
+    site.run()
+    assert ingress.records == kept
+
+
+def test_records_of_a_claimed_batch_count_as_sent(meet: Met) -> None:
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=100)
+    claimed = site.put(2, conversation=GONE)
+    assert site.run().status == 75
+    site.put(2, conversation=GONE)
+    ask(site)
+    ingress.script = [accept()]
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches), site.waiting) == (claimed, 1, {})
+
+
+def test_request_that_comes_during_a_run_waits_for_the_next(meet: Met) -> None:
+    gate = threading.Event()
+    site, ingress = meet(faults.gated(gate, accept()), accept())
+    site.put(1)
+    with site.start("run") as run:
+        ingress.arrivals.get(timeout=30)
+        site.put(2, conversation=GONE)
+        ask(site)
+        gate.set()
+        assert run.wait() == 0
+    assert len(list(site.transcripts.iterdir())) == 3
+    assert site.run().status == 0
+    assert (list(site.transcripts.iterdir()), len(ingress.stored)) == ([], 1)
+
+
+def test_kept_and_quarantined_copies_are_removed_too(meet: Met) -> None:
+    site, ingress = meet(cleanup_after_send=False)
+    site.put(1, conversation=GONE)
+    site.put(1, content=b"no record", conversation=GONE)
+    assert site.run().status == 65
+    ask(site)
+    assert site.run().status == 0
+    assert (site.waiting, site.quarantined, len(ingress.stored)) == ({}, {}, 1)
+
+
+def test_requests_that_are_no_regular_files_are_nobodys(site: Site, ingress: FaultyIngress) -> None:
+    kept = site.put(1, conversation=GONE)
+    (site.transcripts / f".forget_{GONE}_00000001").mkdir()
+    (site.transcripts / f".forget_{GONE}_00000002").symlink_to("/dev/null")
+    os.mkfifo(site.transcripts / f".forget_{GONE}_00000003")
+    site.run()
+    assert ingress.records == kept
+    assert len(list(site.transcripts.iterdir())) == 3
+
+
+def test_records_that_can_not_be_removed_are_not_sent(site: Site, ingress: FaultyIngress) -> None:
+    site.put(2, conversation=GONE)
+    kept = site.put(1, "feedback")
+    ask(site)
+    site.transcripts.chmod(0o500)
+    assert site.run(prefix=bound()).status == 74
+    site.transcripts.chmod(0o700)
+    assert ingress.records == kept
+    assert site.run().status == 0
+    assert (ingress.records, list(site.transcripts.iterdir())) == (kept, [])
+
+
+def test_requests_are_honoured_while_the_ingress_is_away(meet: Met) -> None:
+    site, _ = meet(answer(503))
+    site.put(2, conversation=GONE)
+    ask(site)
+    assert site.run().status == 0
+    assert list(site.transcripts.iterdir()) == []
+
+
+def test_history_tells_names_and_no_more(site: Site) -> None:
+    (member,) = site.put(1, conversation=GONE)
+    ask(site)
+    site.run()
+    (event,) = json.loads(site.collector("history", "--json").stdout)["events"]
+    assert (event["fate"], event["member"]) == ("forgotten", member)
+    assert (event["at"] > 0, sorted(event)) == (True, ["at", "bytes", "fate", "member", "reason"])
