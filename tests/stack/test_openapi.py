@@ -38,3 +38,21 @@ def test_the_description_is_valid() -> None:
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_the_service_keeps_to_it(case: schemathesis.Case, url: str) -> None:
     case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {KEY}"})
+
+
+def test_one_request_after_another(url: str) -> None:
+    """What one answers the next asks about: links, and the checks that need several requests."""
+
+    class Machine(schema.as_state_machine()):  # type: ignore[misc]  # made at run time
+        def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, object]:
+            return {"base_url": url, "headers": {"Authorization": f"Bearer {KEY}"}}
+
+    Machine.run(
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=6,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+        )
+    )
