@@ -93,8 +93,7 @@ def _with_config(args: argparse.Namespace) -> int:
         path = find(args.config, os.environ)
         settings = config.read(load(path, os.environ))
     except ConfigError as error:
-        for fault in error.faults:
-            print(f"lightspeed-collector: {fault}", file=sys.stderr)
+        log.complain("lightspeed-collector", error.faults)
         return exits.CONFIG
     if args.check_config:
         return exits.OK

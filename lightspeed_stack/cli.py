@@ -67,8 +67,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _run(args)
     except ConfigError as error:
-        for fault in error.faults:
-            print(f"lightspeed-stack: {fault}", file=sys.stderr)
+        log.complain("lightspeed-stack", error.faults)
         return exits.CONFIG
 
 

@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
@@ -26,8 +26,18 @@ def setup(name: str, verbose: bool = False, stream: TextIO = sys.stderr, color: 
     root.handlers[:] = [_handler(name, stream, color)]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
     logging.captureWarnings(True)
+    for unused in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
+        setattr(logging, unused, False)  # no line shows them; the documentation of logging recommends it for speed
     for chatty in ("urllib3", "botocore", "boto3", "s3transfer", "sqlalchemy"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def complain(name: str, faults: Iterable[object], stream: TextIO | None = None) -> None:
+    """One line for each fault on `stream` (stderr), before there is a logger; in the journal they are errors."""
+    stream = stream or sys.stderr
+    mark = "<3>" if _is_journal(stream, os.environ) else ""
+    for fault in faults:
+        print(f"{mark}{name}: {fault}", file=stream)
 
 
 def priority(level: int) -> int:
@@ -60,11 +70,19 @@ class _Plain(logging.Formatter):
     def __init__(self, color: bool) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
         self._color = color
+        self._second = (0, "")
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         paint = _COLORS.get(priority(record.levelno)) if self._color else None
         return f"{paint}{text}\x1b[0m" if paint else text
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        second, text = self._second
+        if int(record.created) != second:
+            text = super().formatTime(record, datefmt)
+            self._second = int(record.created), text
+        return text
 
 
 class _Prefixed(logging.Formatter):

@@ -109,3 +109,18 @@ def test_stderr_is_the_journal_only_when_systemd_says_so(tmp_path: Path) -> None
         assert not log._is_journal(stream, {"JOURNAL_STREAM": "1:1"})
         assert not log._is_journal(stream, {})
     assert not log._is_journal(io.StringIO(), {"JOURNAL_STREAM": "1:1"})
+
+
+def test_faults_are_plain_lines_where_people_read() -> None:
+    stream = io.StringIO()
+    log.complain("program", ["one", "two"], stream)
+    assert stream.getvalue() == "program: one\nprogram: two\n"
+
+
+def test_faults_are_errors_in_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(tmp_path / "stderr", "w+") as stream:
+        stat = os.fstat(stream.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{stat.st_dev}:{stat.st_ino}")
+        log.complain("program", ["one", "two"], stream)
+        stream.seek(0)
+        assert stream.read() == "<3>program: one\n<3>program: two\n"

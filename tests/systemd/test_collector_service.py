@@ -187,6 +187,18 @@ def test_the_status_line_has_counts(pair: Pair) -> None:
     assert "2" in pair.machine.show(COLLECTOR, "StatusText")["StatusText"]
 
 
+def test_what_it_publishes_is_shown_by_the_api(pair: Pair) -> None:
+    pair.ingress()
+    pair.configure(
+        collector(status_file=f"{SPOOL}/published/status.json", metrics_textfile=f"{SPOOL}/published/run.prom")
+    )
+    pair.start()
+    pair.plant(2)
+    pair.machine.run(COLLECT)
+    assert pair.get("/v1/status")["collector"]["published"]["last_run"]["sent"] == 2
+    assert pair.machine.run(f"stat -c %a {SPOOL}/published/run.prom").strip() == "644"
+
+
 def test_no_process_stays_between_runs(pair: Pair) -> None:
     pair.ingress()
     pair.plant(1)

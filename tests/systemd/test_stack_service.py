@@ -194,6 +194,7 @@ def test_a_broken_configuration_fails_once_with_one_line(pair: Pair) -> None:
     ours = [record for record in pair.machine.journal(STACK) if record.get("_COMM") != "systemd"]
     assert len(ours) == 1, ours
     assert "50-test.yaml: service.port" in ours[0]["MESSAGE"]
+    assert ours[0]["PRIORITY"] == "3"
 
 
 def test_it_comes_back_after_any_number_of_crashes(pair: Pair) -> None:
