@@ -67,7 +67,7 @@ def prepared(folder: Path, provider: str) -> dict[str, Callable[[], bytes]]:
 def application(folder: Path, provider: str) -> Callable[..., Any]:
     stack = Stack(folder, overrides(provider))
     stack.file.write_text(yaml.safe_dump(stack.config))
-    log.setup("profile", stream=Path("/dev/null").open("w"))
+    log.setup("profile", stream=folder.joinpath("log").open("w"))
     settings = config.read(load(stack.file, {}))
     settings.state_dir.mkdir()
     (folder / "run").mkdir()

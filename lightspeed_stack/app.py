@@ -10,13 +10,14 @@ import atexit
 import functools
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, request
 
 from lightspeed_stack import auth, database, handlers, metrics, parse, parts, providers, redact
+from lightspeed_stack.application import Application, ViewFunction
 from lightspeed_stack.config import Config, Service
 from lightspeed_stack.conversations import Conversations, ConversationsError
 from lightspeed_stack.cors import Cors
@@ -50,8 +51,6 @@ SPARE_SHARE = 4
 WAITING_SHARE = 16
 PATIENCE_SECONDS = 2.0
 
-ViewFunction = Callable[..., Any]
-
 
 def check(config: Config) -> None:
     """Raises ConfigError."""
@@ -82,7 +81,7 @@ def create_app(config: Config, runtime_dir: Path) -> Flask:
     """A worker's application; what it makes that may be lost goes to `runtime_dir`."""
     made = parts.assemble(config, runtime_dir)
     atexit.register(made.tally.close)
-    app = Flask("lightspeed_stack", static_folder=None)
+    app = Application("lightspeed_stack")
     app.config["MAX_CONTENT_LENGTH"] = config.service.max_request_bytes
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False

@@ -6,6 +6,7 @@ unless they know the user ids.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from contextlib import suppress
@@ -27,7 +28,7 @@ class OptOuts:
     def has(self, user_id: str) -> bool:
         """Whether this user is not to be recorded; when that can't be told, they are not."""
         try:
-            os.stat(self._directory / _name(user_id))
+            os.stat(f"{self._directory}/{_name(user_id)}")
         except FileNotFoundError:
             return False
         except OSError:
@@ -49,5 +50,6 @@ class OptOuts:
             raise OptOutError(f"{self._directory}: {error.strerror}") from error
 
 
+@functools.lru_cache(1024)
 def _name(user_id: str) -> str:
     return hashlib.sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()

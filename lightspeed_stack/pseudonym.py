@@ -6,6 +6,7 @@ replaced: without it, records of before could not be joined with records of afte
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import secrets
@@ -15,6 +16,7 @@ from pathlib import Path
 from lightspeed_stack import durable
 
 FILE = "user-id-secret"
+REMEMBERED = 1024
 _BYTES = 32
 
 
@@ -27,9 +29,13 @@ class Pseudonym:
         """`mode` is hmac, sha256 (unsalted: whoever has a list of the ids can look them up) or none (as they are)."""
         self._mode = mode
         self._secret = _read_or_make(state_dir) if mode == "hmac" else b""
+        self._known = functools.lru_cache(REMEMBERED)(self._made)
 
     def of(self, user_id: str) -> str:
         """64 hexadecimal digits; under mode none, the user id."""
+        return self._known(user_id)
+
+    def _made(self, user_id: str) -> str:
         data = user_id.encode("utf-8", "surrogatepass")
         match self._mode:
             case "hmac":

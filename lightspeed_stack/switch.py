@@ -28,6 +28,7 @@ class SwitchError(Exception):
 class Switch:
     def __init__(self, state_dir: Path, default: bool) -> None:
         self._path = state_dir / FILE
+        self._name = str(self._path)
         self._default = default
         self._known: tuple[Identity | None, bool] = (None, default)
 
@@ -55,7 +56,7 @@ class Switch:
     def _look(self) -> Identity | None:
         """What tells one position from another: each is a new file, and the words differ in length."""
         try:
-            status = os.stat(self._path)
+            status = os.stat(self._name)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -61,13 +61,15 @@ class Tally:
 
     def count(self, now: datetime, *kinds: str) -> None:
         """One more of each of `kinds`; never raises, never waits for the database."""
-        hour = now.astimezone(UTC).strftime(_HOUR)
+        hour = now.astimezone(UTC).isoformat(timespec="hours")[: len("2026-11-22T07")]
         with self._lock:
-            self._counts.update((hour, kind) for kind in kinds)
+            for kind in kinds:
+                self._counts[hour, kind] += 1
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write, name="tally", daemon=True)
                 self._writer.start()
-        self._counted.set()
+        if not self._counted.is_set():
+            self._counted.set()
 
     def since(self, first: datetime) -> Counts:
         """What is in the database, from the hour of `first` on; raises DatabaseError."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from flask import current_app, request
+from flask import Request, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from lightspeed_stack import errors, front, parse
@@ -31,12 +31,14 @@ class Door:
 
     def body(self) -> object:
         """What `parse.Parser` reads; raises errors.Invalid for malformed JSON."""
-        return parse.read(_received(), request.content_type)
+        here = _request()
+        return parse.read(_received(here), here.content_type)
 
     def enter(self) -> User:
-        user = self._gate.authenticate(request.headers, request.args, request.remote_addr)
+        here = _request()
+        user = self._gate.authenticate(here.headers, here.args, here.remote_addr)
         name = self._pseudonym.of(user.id)
-        request.environ[front.NOTE].user = name if name.isalnum() else quote(name)
+        here.environ[front.NOTE].user = name if name.isalnum() else quote(name)
         return user
 
     def enter_for(self, action: str) -> User:
@@ -61,15 +63,21 @@ class Door:
         request.environ[front.NOTE].outcome = outcome
 
 
-def _received() -> bytes:
+def _request() -> Request:
+    """The request itself: each use of Flask's proxy would look it up again."""
+    found: Request = request._get_current_object()  # type: ignore[attr-defined]  # Flask types its proxy as the request
+    return found
+
+
+def _received(here: Request) -> bytes:
     try:
-        raw = request.get_data(cache=False)
+        raw = here.get_data(cache=False)
     except RequestEntityTooLarge:
         raise
     except Exception as error:  # noqa: BLE001 - server and werkzeug each have errors of their own for a bad transfer
         if isinstance(error.__context__, BlockingIOError):
             raise errors.Plain(408, "Request Timeout") from None
         raise errors.Plain(400, "Bad Request") from None
-    if request.content_length is None and len(raw) >= current_app.config["MAX_CONTENT_LENGTH"]:
+    if here.content_length is None and len(raw) >= current_app.config["MAX_CONTENT_LENGTH"]:
         raise RequestEntityTooLarge  # a chunked body is cut there without a word
     return raw
