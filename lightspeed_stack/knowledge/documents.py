@@ -1,7 +1,8 @@
 """Markdown and text files as passages: front matter, titles, splitting at headings.
 
-Knows nothing of the index. Of front matter it takes `title`, `keywords` (or `tags`) and `url`, one key a line, and
-passes over everything else; broken Markdown is text.
+Knows nothing of the index. Of front matter it takes `title`, `also` (other titles, with semicolons between them),
+`keywords` (or `tags`), `subject` (words of which a question has to have one) and `url`, one key a line, and passes over
+everything else; broken Markdown is text.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Passage:
     keywords: str
     body: str
     url: str | None
+    also: tuple[str, ...] = ()
+    subject: str = ""
 
 
 def find(directory: Path) -> dict[str, Stamp]:
@@ -51,9 +54,10 @@ def read(file: Path) -> list[Passage]:
     head, body = _front_matter(text)
     title = head.get("title") or _first_heading(body) or file.stem.replace("-", " ").replace("_", " ")
     keywords = head.get("keywords", "") or head.get("tags", "")
+    also = tuple(phrase.strip() for phrase in head.get("also", "").split(";") if phrase.strip())
     sections = _sections(body) if len(body.split()) > LONG else [("", body)]
     return [
-        Passage(_joined(title, heading), keywords, part, head.get("url"))
+        Passage(_joined(title, heading), keywords, part, head.get("url"), also, head.get("subject", ""))
         for heading, section in sections
         for part in _pieces(section.strip())
     ]

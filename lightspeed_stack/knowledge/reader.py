@@ -16,7 +16,7 @@ from pathlib import Path
 from lightspeed_stack.knowledge import builder, store
 from lightspeed_stack.knowledge.ranking import Candidate, score, weights
 from lightspeed_stack.knowledge.spelling import may_be_misspelt, nearest
-from lightspeed_stack.knowledge.words import informative
+from lightspeed_stack.knowledge.words import SUBJECTS, informative
 from lightspeed_stack.providers.base import Chunk
 
 MAX_POSTINGS = 8_000
@@ -26,7 +26,7 @@ MAX_MISSPELT = 4
 _FREQUENCIES = "SELECT term, passages FROM terms WHERE term IN (SELECT value FROM json_each(?))"
 _ALIKE = "SELECT term FROM terms WHERE term >= ?1 AND term < ?2 AND length(term) BETWEEN ?3 - 1 AND ?3 + 1 LIMIT 1000"
 _CANDIDATES = """
-SELECT passages.id, length, passages.title, head, passages.body FROM words JOIN passages ON passages.id = words.rowid
+SELECT passages.id, length, titles, head, passages.body, subject FROM words JOIN passages ON passages.id = words.rowid
 JOIN files ON files.id = file JOIN roots ON roots.id = root
 WHERE words MATCH ? AND (roots.added OR roots.path IN (SELECT value FROM json_each(?)))
 ORDER BY bm25(words, 5.0, 3.0, 1.0) LIMIT ?
@@ -55,6 +55,7 @@ class Reader:
         self._connection.execute("PRAGMA cache_size = -256")
         store.prepare(self._connection)
         self._passages, self._length = self._connection.execute("SELECT passages, length FROM totals").fetchone()
+        self._subjects = frozenset(store.stems(self._connection, SUBJECTS)[0])
 
     def __del__(self) -> None:
         self.close()
@@ -72,21 +73,22 @@ class Reader:
         frequencies = self.terms(text)
         weight = weights(frequencies, self._passages)
         candidates = self._candidates(frequencies, roots)
-        found = [(score(candidate, weight), candidate.passage) for candidate in candidates]
+        found = [(score(candidate, weight, self._subjects), candidate.passage) for candidate in candidates]
         best = sorted((-points, passage) for points, passage in found if points >= min_score)
         return tuple(self._chunk(passage, -points) for points, passage in best[:top_k])
 
     def terms(self, text: str) -> dict[str, int]:
         """The informative words of a text as the index spells them, and in how many passages each stands.
 
-        A misspelt one is taken for the word that it most resembles.
+        A misspelt one is taken for the word that it most resembles; a number that stands nowhere is left out.
         """
         stems, *_ = store.stems(self._connection, " ".join(informative(text)))
         known = self._frequencies(stems)
-        strange = [stem for stem in stems if stem not in known and may_be_misspelt(stem)]
+        strange = [stem for stem in stems if stem not in known and stem not in self._subjects and may_be_misspelt(stem)]
         corrected = {stem: self._corrected(stem) for stem in strange[:MAX_MISSPELT]}
         known |= self._frequencies(list(corrected.values()))
-        return {stem: known.get(stem, 0) for stem in (corrected.get(stem, stem) for stem in stems)}
+        stems = [corrected.get(stem, stem) for stem in stems if stem in known or not stem.isdigit()]
+        return {stem: known.get(stem, 0) for stem in stems}
 
     def _frequencies(self, stems: Sequence[str]) -> dict[str, int]:
         return dict(self._connection.execute(_FREQUENCIES, (json.dumps(stems),)).fetchall())
@@ -100,8 +102,9 @@ class Reader:
         query = _query(frequencies)
         rows = self._connection.execute(_CANDIDATES, (query, json.dumps(roots), CANDIDATES)) if query else ()
         return [
-            Candidate(number, length / self._length, _set(title), _set(head), Counter(body.split()))
-            for number, length, title, head, body in rows
+            Candidate(number, length / self._length, _sets(titles), _set(head), Counter(body.split()))
+            for number, length, titles, head, body, subject in rows
+            if not subject or not _set(subject).isdisjoint(frequencies)
         ]
 
     def _chunk(self, passage: int, points: float) -> Chunk:
@@ -112,6 +115,10 @@ class Reader:
 
 def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
+
+
+def _sets(lines: str) -> tuple[frozenset[str], ...]:
+    return tuple(map(_set, lines.split("\n")))
 
 
 def _query(frequencies: Mapping[str, int]) -> str:

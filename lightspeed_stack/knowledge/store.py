@@ -16,12 +16,12 @@ from lightspeed_stack.knowledge.words import informative
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 _TOKENIZER = "porter unicode61 remove_diacritics 2"
 _SCHEMA = f"""
 CREATE TABLE roots (id INTEGER PRIMARY KEY, path TEXT UNIQUE, added INTEGER);
 CREATE TABLE files (id INTEGER PRIMARY KEY, root INTEGER, path TEXT, mtime_ns INTEGER, size INTEGER, UNIQUE (root, path));
-CREATE TABLE passages (id INTEGER PRIMARY KEY, file INTEGER, length INTEGER, url TEXT, title TEXT, head TEXT, body TEXT);
+CREATE TABLE passages (id INTEGER PRIMARY KEY, file INTEGER, length INTEGER, url TEXT, titles TEXT, head TEXT, body TEXT, subject TEXT);
 CREATE TABLE totals (passages INTEGER, length REAL);
 CREATE TABLE terms (term TEXT PRIMARY KEY, passages INTEGER) WITHOUT ROWID;
 CREATE INDEX passages_of_file ON passages (file);
@@ -116,9 +116,16 @@ def _insert(connection: sqlite3.Connection, root: int, directory: Path, file: st
 
 
 def _insert_passage(connection: sqlite3.Connection, file: int | None, passage: Passage) -> None:
-    about = " ".join(informative(passage.title))
-    title, head, body = stems(connection, about, f"{passage.title} {passage.keywords}", passage.body)
-    row = file, len(body), passage.url, " ".join(title), " ".join(dict.fromkeys(head)), " ".join(body)
-    number = connection.execute("INSERT INTO passages VALUES (NULL, ?, ?, ?, ?, ?, ?)", row).lastrowid
-    columns = number, passage.title, passage.keywords, passage.body
+    about = "\n".join(_stemmed(connection, title) for title in (passage.title, *passage.also))
+    subject = _stemmed(connection, passage.subject)
+    keywords = " ".join((passage.keywords, *passage.also))
+    _, head, body = stems(connection, "", f"{passage.title} {keywords}", passage.body)
+    row = file, len(body), passage.url, about, " ".join(dict.fromkeys(head)), " ".join(body), subject
+    number = connection.execute("INSERT INTO passages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row).lastrowid
+    columns = number, passage.title, keywords, passage.body
     connection.execute("INSERT INTO words (rowid, title, keywords, body) VALUES (?, ?, ?, ?)", columns)
+
+
+def _stemmed(connection: sqlite3.Connection, text: str) -> str:
+    words, *_ = stems(connection, " ".join(informative(text)))
+    return " ".join(words)

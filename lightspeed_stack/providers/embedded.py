@@ -20,7 +20,7 @@ from lightspeed_stack.retriever import Index
 log = logging.getLogger(__name__)
 
 MODEL = "howto-cards"
-THRESHOLD = 0.39
+THRESHOLD = 0.38
 NEAR = 0.75
 SEE_ALSO = 3
 SHORT = 2

@@ -58,3 +58,24 @@ def test_each_is_found_by_its_title(index: Index) -> None:
 def found_by_title(index: Index, name: str) -> bool:
     found = index.search(TITLES[name], top_k=2)
     return f"cards/{name}" in {chunk.source for chunk in found} and found[0].score >= THRESHOLD
+
+
+def test_cards_about_this_product_leave_general_questions_alone() -> None:
+    assert [file.name for file in FILES if file.name.startswith("product-") != bool(read(file)[0].subject)] == []
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("How do I restart a systemd service?", "restart-service"),
+        ("How do I see what fills my disk?", "large-files disk-space"),
+        ("What is my IP address?", "show-ip-address"),
+        ("How do I install a package?", "install-package"),
+        ("How do I update my system?", "update-system"),
+        ("add a user", "create-user"),
+    ],
+)
+def test_first_questions_of_a_newcomer_are_answered(index: Index, question: str, expected: str) -> None:
+    (found,) = index.search(question, top_k=1)
+    assert Path(found.source).stem in expected.split()
+    assert found.score >= THRESHOLD

@@ -143,3 +143,8 @@ def test_unreadable_file_is_left_out_with_a_warning(tmp_path: Path, caplog: pyte
     written(tmp_path, "secret.md", "x").chmod(0)
     assert find(tmp_path) == {}
     assert "secret.md" in caplog.text
+
+
+def test_front_matter_gives_further_titles_and_a_subject(tmp_path: Path) -> None:
+    (passage,) = read(written(tmp_path, "a.md", "---\ntitle: A\nalso: x y; z;\nsubject: billing\n---\n\nBody.\n"))
+    assert (passage.also, passage.subject) == (("x y", "z"), "billing")

@@ -22,10 +22,21 @@ def evaluate() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(evaluate: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Sequence[Any]:
+def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
     index = Index(tmp_path_factory.mktemp("state") / "documents.db")
     index.refresh([CARDS])
+    return index
+
+
+@pytest.fixture(scope="module")
+def outcomes(evaluate: dict[str, Any], index: Index) -> Sequence[Any]:
     answered: Sequence[Any] = evaluate["ask"](index, evaluate["read"]("questions.tsv"))
+    return answered
+
+
+@pytest.fixture(scope="module")
+def independent(evaluate: dict[str, Any], index: Index) -> Sequence[Any]:
+    answered: Sequence[Any] = evaluate["ask"](index, evaluate["read"]("independent.tsv"))
     return answered
 
 
@@ -35,8 +46,10 @@ def test_there_are_enough_questions_and_half_are_not_covered(outcomes: Sequence[
     assert sum(outcome.expected == "!" for outcome in outcomes) >= 10
 
 
-def test_every_expected_card_exists(outcomes: Sequence[Any]) -> None:
-    expected = {slug for outcome in outcomes if outcome.covered for slug in outcome.expected.split(",")}
+def test_every_expected_card_exists(outcomes: Sequence[Any], independent: Sequence[Any]) -> None:
+    expected = {
+        slug for outcome in (*outcomes, *independent) if outcome.covered for slug in outcome.expected.split(",")
+    }
     assert expected <= {file.stem for file in CARDS.glob("*.md")}
 
 
@@ -50,5 +63,17 @@ def test_goal_holds_on_the_half_that_chose_nothing(
     assert f"| {reached:.1%} | ≥ {goal * 100:.0f} % |" in (ROOT / "docs" / "knowledge.md").read_text()
 
 
-def test_threshold_is_the_one_that_the_other_half_chooses(evaluate: dict[str, Any], outcomes: Sequence[Any]) -> None:
-    assert evaluate["choose"](outcomes[1::2]) == THRESHOLD
+@pytest.mark.parametrize(("measure", "goal"), [("right", 0.90), ("refused", 0.95)])
+def test_goal_holds_on_the_independent_half_that_nobody_reads(
+    evaluate: dict[str, Any], independent: Sequence[Any], measure: str, goal: float
+) -> None:
+    figure: Callable[..., float] = evaluate[measure]
+    reached = figure(evaluate["half"](independent, second=True), THRESHOLD)
+    assert reached >= goal
+    assert f"| {reached:.1%} | ≥ {goal * 100:.0f} % |" in (ROOT / "docs" / "knowledge.md").read_text()
+
+
+def test_threshold_is_the_one_that_the_other_halves_choose(
+    evaluate: dict[str, Any], outcomes: Sequence[Any], independent: Sequence[Any]
+) -> None:
+    assert evaluate["choose"]([*outcomes[1::2], *evaluate["half"](independent, second=False)]) == THRESHOLD

@@ -58,3 +58,22 @@ def test_file_that_is_no_index_is_damage(tmp_path: Path) -> None:
     (tmp_path / "index.db").write_bytes(b"no index" * 1000)
     with pytest.raises(DAMAGE):
         Reader(tmp_path / "index.db")
+
+
+def test_numbers_that_stand_nowhere_are_left_out(file: Path) -> None:
+    assert Reader(file).terms("restart after 4711 seconds") == {"restart": 1, "second": 0}
+
+
+def test_further_titles_are_as_good_as_the_title(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("---\ntitle: Fix it\nalso: stuck printer queue; paper jam\n---\n\nx")
+    (tmp_path / "b.md").write_text("---\ntitle: Paper sizes\nkeywords: jam\n---\n\nx")
+    builder.refresh(tmp_path / "index.db", [tmp_path])
+    assert Reader(tmp_path / "index.db").search("paper jam", [str(tmp_path)], 4, 0)[0].title == "Fix it"
+
+
+def test_document_with_a_subject_is_found_only_by_one_of_its_words(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("---\ntitle: Fill up the spool\nsubject: collector spools\n---\n\nx")
+    builder.refresh(tmp_path / "index.db", [tmp_path])
+    reader = Reader(tmp_path / "index.db")
+    assert reader.search("what can fill up", [str(tmp_path)], 4, 0) == ()
+    assert len(reader.search("what can fill up a spool", [str(tmp_path)], 4, 0)) == 1

@@ -36,3 +36,7 @@ def test_long_texts_and_words_are_cut() -> None:
 
 def test_text_without_a_word_has_none() -> None:
     assert informative(" !?\x00\ud800 \U0001f600 ") == []
+
+
+def test_language_with_a_sign_in_its_name_is_a_word() -> None:
+    assert informative("C++ pointers") == ["cpp", "pointers"]
