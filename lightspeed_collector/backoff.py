@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 TRIES = 5
 PATIENCE_SECONDS = 60.0
@@ -26,6 +25,8 @@ def retry_after(value: str | None, now: float) -> float | None:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:18]), MAX_HOLD_SECONDS)
+    from email.utils import parsedate_to_datetime
+
     try:
         date = parsedate_to_datetime(text)
         seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now

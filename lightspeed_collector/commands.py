@@ -183,7 +183,7 @@ def _test_connection(
     url = settings.data_collector.ingress_server_url
     if url is None:
         raise Misconfigured("user_data_collection.data_collector.ingress_server_url is not set")
-    channel = run.exchange(settings, stop)
+    channel = run.exchange(settings, stop, os.environ)
     out.write(connection.test(url, run.courier(settings, channel, stop, Report(), os.environ), channel) + "\n")
     return exits.OK
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -85,8 +84,7 @@ def read(document: Document) -> Config:
 
 def schema() -> dict[str, Any]:
     """config.schema.json, the reference of every key."""
-    text = (resources.files("lightspeed_collector") / "config.schema.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
+    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("config.schema.json").read_bytes())
     return loaded
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import re
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from lightspeed_collector.stop import Stop
 log = logging.getLogger(__name__)
 
 REQUEST_ID = "x-rh-insights-request-id"
+_REFUSALS_BELIEVED = 3
 _PRINTABLE = re.compile(r"[!-~]{1,200}")
 
 
@@ -51,13 +51,20 @@ class Courier:
         self._report = report
 
     def deliver(
-        self, batch: Batch, archive: Path, sent: Callable[[int], None], hold: Callable[[float], None]
+        self,
+        batch: Batch,
+        archive: Path,
+        sent: Callable[[int], None],
+        hold: Callable[[float], None],
+        *,
+        again: bool = False,
     ) -> Answer:
         """The ingress's answer: accepted, too large or malformed.
 
-        `hold` is told for how many seconds the ingress wants peace. Raises `Refused`, `Busy`, `Stopped`, `Misconfigured`.
+        `hold` is told for how many seconds the ingress wants peace. `again`: an earlier run may have sent the batch. Raises
+        `Refused`, `Busy`, `Stopped`, `Misconfigured`.
         """
-        failures, began, renewed = 0, time.monotonic(), False
+        failures, began, renewed, doubt = 0, time.monotonic(), False, Doubt(again)
         while True:
             answer = self._try(batch, archive, sent)
             self._report.refused += answer.status is not None and answer.meaning is not Meaning.ACCEPTED
@@ -66,10 +73,11 @@ class Courier:
                 renewed = True
             elif answer.meaning is Meaning.BUSY:
                 failures += 1
+                doubt.grows()
                 self._wait(answer, failures, time.monotonic() - began, hold)
             elif answer.meaning in (Meaning.UNAUTHORIZED, Meaning.REFUSED):
                 raise Refused(f"the ingress answered {answer.text}: everything is kept")
-            else:
+            elif doubt.believes(answer):
                 return answer
 
     def _try(self, batch: Batch, archive: Path, sent: Callable[[int], None]) -> Answer:
@@ -88,6 +96,8 @@ class Courier:
         return {**headers, "Authorization": f"Bearer {token.reveal()}"} if token else headers
 
     def _wait(self, answer: Answer, failures: int, elapsed: float, hold: Callable[[float], None]) -> None:
+        import random
+
         spread = random.random()  # noqa: S311 - jitter, not a secret
         seconds = backoff.wait(failures, self._first_wait, spread, answer.retry_after, elapsed)
         if seconds is None:
@@ -97,6 +107,26 @@ class Courier:
         text = "the ingress: %s: trying again in %.1f s"
         log.info(text, answer.text, seconds, extra=events.fields(events.INGRESS_BUSY, status=answer.status or 0))
         self._stop.sleep(seconds)
+
+
+class Doubt:
+    """Whether the ingress may have a batch already, its acceptance lost on the way.
+
+    To divide such a batch is to send its records under other ids, so a refusal is only believed when it is repeated.
+    """
+
+    def __init__(self, doubtful: bool) -> None:
+        self._doubtful = doubtful
+        self._refusals = 0
+
+    def grows(self) -> None:
+        """An upload ended without an answer that tells whether the ingress has it."""
+        self._doubtful = True
+        self._refusals = 0
+
+    def believes(self, answer: Answer) -> bool:
+        self._refusals += 1
+        return not self._doubtful or answer.meaning is Meaning.ACCEPTED or self._refusals >= _REFUSALS_BELIEVED
 
 
 def understood(reply: Reply) -> Answer:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
@@ -91,7 +90,7 @@ class Database:
             self._create()
 
     def _create(self) -> None:
-        schema = (resources.files("lightspeed_collector") / "ledger.sql").read_text(encoding="utf-8")
+        schema = Path(__file__).with_name("ledger.sql").read_text(encoding="utf-8")
         with self._explained():
             self._connection.executescript(f"BEGIN IMMEDIATE;\n{schema}\nCOMMIT;")
 

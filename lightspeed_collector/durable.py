@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import BinaryIO
+
+_PIECE = 1 << 20
 
 
 def write_durably(path: Path, content: bytes | BinaryIO, mode: int) -> None:
@@ -14,7 +15,8 @@ def write_durably(path: Path, content: bytes | BinaryIO, mode: int) -> None:
         if isinstance(content, bytes):
             file.write(content)
         else:
-            shutil.copyfileobj(content, file, 1 << 20)
+            while piece := content.read(_PIECE):
+                file.write(piece)
         file.flush()
         os.fsync(file.fileno())
 

@@ -70,8 +70,8 @@ class Pipeline:
             self.ledger.claim(batch, time.time())
             self._hand_over(batch, queue)
 
-    def _hand_over(self, batch: Batch, queue: Queue) -> None:
-        answer = self._upload(batch)
+    def _hand_over(self, batch: Batch, queue: Queue, *, again: bool = False) -> None:
+        answer = self._upload(batch, again)
         if answer.meaning is Meaning.ACCEPTED:
             self._receipt(batch, answer)
             self._delete(batch)
@@ -99,10 +99,11 @@ class Pipeline:
             except SpoolError as error:
                 self.report.problem(error)
 
-    def _upload(self, batch: Batch) -> Answer:
+    def _upload(self, batch: Batch, again: bool) -> Answer:
         if batch.archive_bytes > self.max_archive_bytes:
             return Answer(Meaning.TOO_LARGE, f"its archive has {batch.archive_bytes} bytes, over max_archive_bytes")
-        return self.courier.deliver(batch, self.archives.path(batch.id), self.progress.uploaded, self._hold)
+        archive = self.archives.path(batch.id)
+        return self.courier.deliver(batch, archive, self.progress.uploaded, self._hold, again=again)
 
     def _receipt(self, batch: Batch, answer: Answer) -> None:
         assert answer.status is not None
@@ -158,7 +159,7 @@ class Pipeline:
         queue = Queue(())
         self.report.repeated += 1
         if self.archives.holds(batch):
-            self._hand_over(batch, queue)
+            self._hand_over(batch, queue, again=True)
         else:
             log.warning("the archive of batch %s is lost: its records are archived again", batch.id)
             self.ledger.release(batch)

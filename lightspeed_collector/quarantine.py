@@ -7,7 +7,6 @@ or discards them.
 from __future__ import annotations
 
 import fcntl
-import filecmp
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -84,7 +83,7 @@ class Quarantine:
                 write_durably(draft, source, 0o640)
             os.link(draft, target, follow_symlinks=False)
         except FileExistsError as error:
-            if not filecmp.cmp(held.path, target, shallow=False):
+            if not _alike(held.path, target):
                 raise StateError(f"{target}: there is another record of that name") from error
         except OSError as error:
             raise StateError(f"{target}: {error.strerror}") from error
@@ -132,9 +131,15 @@ def is_being_written(descriptor: int) -> bool | None:
     return False
 
 
+def _alike(one: Path, other: Path) -> bool:
+    import filecmp
+
+    return filecmp.cmp(one, other, shallow=False)
+
+
 def _free(draft: Path, wanted: Path) -> Path:
     """`wanted`, or a name like it when a record with other contents is held under that already."""
-    while wanted.exists() and not filecmp.cmp(draft, wanted, shallow=False):
+    while wanted.exists() and not _alike(draft, wanted):
         stem, _, number = wanted.stem.rpartition("_")
         wanted = wanted.with_name(f"{stem}_{(int(number, 16) + 1) % 16**8:08x}.json")
     return wanted

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
-from lightspeed_collector import adopt, credentials, events, limits, lock, textfile
+from lightspeed_collector import credentials, events, limits, lock, textfile
 from lightspeed_collector.archive import Archives
 from lightspeed_collector.batch import Room
 from lightspeed_collector.config import Config
@@ -78,7 +77,9 @@ class Collection:
             spool = stack.enter_context(Spool(self.config.folders, self.report.problem))
             lock.folders(spool.descriptors.values())
             parts = _Parts(self, state, database, spool)
-            if fresh:
+            if fresh and parts.archives.ids():
+                from lightspeed_collector import adopt
+
                 adopt.adopt(parts.archives, spool, parts.ledger)
             self._ship(parts)
             self._conclude(parts, began)
@@ -122,7 +123,7 @@ class _Parts:
         self.history = History(database)
         self.quarantine = Quarantine(state.quarantine)
         self.archives = Archives(state.outgoing, settings.compression)
-        self.exchange = exchange(run.config, run.stop)
+        self.exchange = exchange(run.config, run.stop, run.environ)
 
     def pipeline(self) -> Pipeline:
         run, settings = self._run, self._run.config.data_collector
@@ -157,9 +158,9 @@ class _Parts:
         return limits.enforce(waiting, bounds, claimed, self._spool, self.history, run.report, now)
 
 
-def exchange(config: Config, stop: Stop) -> Exchange:
+def exchange(config: Config, stop: Stop, environ: Mapping[str, str]) -> Exchange:
     settings = config.data_collector
-    mine = [path and locate(path, os.environ) for path in (settings.client_cert, settings.client_key)]
+    mine = [path and locate(path, environ) for path in (settings.client_cert, settings.client_key)]
     tls = Tls(settings.ca_bundle, *mine)
     return Exchange(tls, settings.connection_timeout_seconds, settings.upload_deadline_seconds, stop)
 

@@ -1,0 +1,166 @@
+"""The network: one request and its answer with `requests`, on a connection of its own that another thread can cut off.
+
+Redirects are not followed and ~/.netrc is not read; proxies come from the environment.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+from lightspeed_collector.errors import Misconfigured
+from lightspeed_collector.exchange import Reply, Tls
+
+_MAX_BODY = 65536
+_BODY_SECONDS = 5.0
+
+
+class Call:
+    """The exchange itself, in a thread of its own; `abort` may be called from another."""
+
+    def __init__(self, tls: Tls, timeout: float) -> None:
+        self._tls = tls
+        self._timeout = timeout
+        self._socket: socket.socket | None = None
+        self._aborted = False
+        self.reply = Reply()
+
+    def post(self, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes) -> str:
+        """Fills `reply`; the text says why there is none."""
+        try:
+            with self._session() as session, self._send(session, url, headers, body) as response:
+                if self._aborted:  # the end that we put to it ended the head of the answer as well
+                    return "the answer was cut short"
+                self.reply.headers = response.headers
+                self.reply.status = response.status_code
+                self._read(response)
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+            raise Misconfigured("ingress_server_url or the proxy's URL is not one that can be used") from error
+        except (requests.RequestException, OSError) as error:
+            return explain(error, self._timeout)
+        return ""
+
+    def abort(self) -> None:
+        """Wake the thread from whatever the socket lets it wait for."""
+        self._aborted = True
+        if self._socket is not None:
+            _shut(self._socket)
+
+    def attach(self, connected: socket.socket) -> None:
+        self._socket = connected
+        if self._aborted:
+            _shut(connected)
+
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.headers.clear()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _adapter(self))
+        return session
+
+    def _send(
+        self, session: requests.Session, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes
+    ) -> requests.Response:
+        return session.post(
+            url,
+            headers={**headers, "Connection": "close"},
+            data=body,
+            stream=True,
+            allow_redirects=False,
+            timeout=(self._timeout, self._timeout),
+            proxies=get_environ_proxies(url),
+            verify=str(self._tls.ca_bundle) if self._tls.ca_bundle else True,
+            cert=_pair(self._tls),
+        )
+
+    def _read(self, response: requests.Response) -> None:
+        """What comes of the body within some seconds; the status is known already, so nothing here is a failure."""
+        until = time.monotonic() + _BODY_SECONDS
+        if self._socket is not None:
+            self._socket.settimeout(_BODY_SECONDS)
+        try:
+            while len(self.reply.body) < _MAX_BODY and time.monotonic() < until:
+                piece = response.raw.read1(_MAX_BODY, decode_content=False)
+                if not piece:
+                    return
+                self.reply.body += piece
+        except (urllib3.exceptions.HTTPError, OSError):
+            return
+
+
+def explain(error: BaseException, timeout: float) -> str:
+    """Why there was no answer, for people: the innermost cause that says something."""
+    causes = list(_causes(error))
+    proxy = "the proxy: " if any(isinstance(cause, requests.exceptions.ProxyError) for cause in causes) else ""
+    for cause in reversed(causes):
+        text = _explain(cause, timeout)
+        if text:
+            return proxy + text
+    return f"{proxy}the connection broke off ({type(causes[-1]).__name__})"
+
+
+def _explain(cause: BaseException, timeout: float) -> str | None:
+    if isinstance(cause, socket.gaierror):
+        return "the host's name can't be resolved"
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS: {getattr(cause, 'verify_message', None) or cause.reason} (see ca_bundle, client_cert)"
+    if isinstance(cause, TimeoutError | requests.Timeout):
+        what = "no connection" if isinstance(cause, requests.ConnectTimeout) else "silence"
+        return f"{what} for {timeout:g} s (connection_timeout_seconds)"
+    return cause.strerror.lower() if isinstance(cause, OSError) and cause.strerror else None
+
+
+def _causes(error: BaseException) -> Iterable[BaseException]:
+    """The error and all that it was made of, outermost first."""
+    seen: list[BaseException] = []
+    waiting: list[BaseException] = [error]
+    while waiting:
+        cause = waiting.pop(0)
+        if cause not in seen:
+            seen.append(cause)
+            inner = (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
+            waiting += [part for part in inner if isinstance(part, BaseException)]
+    return seen
+
+
+def _adapter(call: Call) -> Any:
+    """An adapter whose connections show their socket to `call`."""
+
+    class Adapter(HTTPAdapter):
+        def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+            pool: Any = super().get_connection_with_tls_context(*args, **options)
+            pool.ConnectionCls = _shown(pool.ConnectionCls, call)
+            return pool
+
+    return Adapter(max_retries=0)
+
+
+def _shown(base: Any, call: Call) -> Any:
+    class Connection(base):  # type: ignore[misc]  # urllib3 chooses the base by the URL
+        def connect(self) -> None:
+            super().connect()
+            call.attach(self.sock)
+
+    return Connection
+
+
+def _pair(tls: Tls) -> str | tuple[str, str] | None:
+    if tls.client_cert is None:
+        return None
+    return (str(tls.client_cert), str(tls.client_key)) if tls.client_key else str(tls.client_cert)
+
+
+def _shut(connected: socket.socket) -> None:
+    try:
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
+    except OSError:
+        return

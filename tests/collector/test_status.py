@@ -1,0 +1,54 @@
+import json
+import time
+from datetime import timedelta
+
+from tests.collector.conftest import Met
+from tests.fakes.ingress_faults import answer
+from tests.fakes.site import Site
+
+
+def test_site_that_never_ran(site: Site) -> None:
+    site.put(2)
+    found = json.loads(site.collector("status", "--json").stdout)
+    assert found["spool"]["records"] == 2
+    assert (found["last_run"], found["next_run_at"], found["pending"], found["quarantine"]) == (None, None, [], 0)
+    assert not site.state.exists()
+    assert "never" in site.collector("status").stdout
+
+
+def test_everything_there_is_to_know(meet: Met) -> None:
+    site, _ = meet(answer(503, "Retry-After: 600"), collection_interval=300)
+    site.put(2, age=timedelta(hours=2))
+    site.put(1, content=b"no record")
+    (site.transcripts / "x.txt").touch()
+    assert site.run().status == 75
+    site.put(1)
+    found = json.loads(site.collector("status", "--json").stdout)
+    assert found["spool"]["records"] == 3
+    assert found["spool"]["strangers"] == 1
+    assert abs(time.time() - 7200 - found["spool"]["oldest"]) < 60 or found["spool"]["oldest"] < time.time() - 7200
+    assert [(batch["records"], batch["bytes"] > 0) for batch in found["pending"]] == [(2, True)]
+    assert found["last_run"]["status"] == 75
+    assert found["next_run_at"] - found["last_run"]["started_at"] == 300
+    assert found["quarantine"] == 1
+    assert found["held_until"] > time.time()
+    assert found["totals"]["quarantined"] == 1
+    shown = site.collector("status").stdout
+    for text in ("3 records", "1 entries of the spool are left alone", "2 records", "busy (status 75)", "peace until", "quarantine:   1"):
+        assert text in shown
+
+
+def test_status_only_looks(site: Site) -> None:
+    site.put(1)
+    site.run()
+    before = {path: path.read_bytes() for path in site.state.rglob("*") if path.is_file()}
+    assert site.collector("status").status == 0
+    assert {path: path.read_bytes() for path in site.state.rglob("*") if path.is_file()} == before
+
+
+def test_corrupt_ledger_is_told_in_a_line(site: Site) -> None:
+    site.state.mkdir()
+    (site.state / "ledger.sqlite").write_bytes(b"garbage" * 1000)
+    done = site.collector("status")
+    assert done.status == 74
+    assert len(done.stderr.splitlines()) == 1
