@@ -6,6 +6,7 @@ SO_SNDTIMEO says is given up. gunicorn writes the headers before and the last ch
 
 from __future__ import annotations
 
+import functools
 import select
 import socket
 import ssl
@@ -15,6 +16,7 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
+from lightspeed_stack import held
 from lightspeed_stack.providers.base import Disconnected
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Seat:
     def __init__(self, relay: Relay, sock: socket.socket, chunked: bool) -> None:
         self._relay = relay
         self._socket = sock
+        self._send = sock.send if isinstance(sock, ssl.SSLSocket) else functools.partial(held.send, sock)
         self._descriptor = sock.fileno()
         self._chunked = chunked
         self._pieces = _nothing()
@@ -106,7 +109,7 @@ class Seat:
 
     def _flush(self) -> None:
         try:
-            sent = self._socket.send(self._unsent)
+            sent = self._send(self._unsent)
         except _NOT_NOW:
             sent = 0
         except OSError:

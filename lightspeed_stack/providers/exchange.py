@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from lightspeed_stack import held
 from lightspeed_stack.providers.base import Client
 from lightspeed_stack.providers.dial import Dialer
 from lightspeed_stack.providers.wait import READ, WRITE, Waiter
@@ -172,13 +173,16 @@ class Exchange:
 
     def _receive(self, sock: socket.socket) -> Generator[bytes, None, bytes]:
         deadline = time.monotonic() + self._silence
-        while not self._waiter.ready(deadline):
-            yield b""
-        try:
-            return sock.recv(_READ_BYTES)
-        except OSError:
-            self._waiter.check()
-            return b""
+        while True:
+            while not self._waiter.ready(deadline):
+                yield b""
+            try:
+                return held.receive(sock)
+            except BlockingIOError:
+                continue
+            except OSError:
+                self._waiter.check()
+                return b""
 
     def _receive_tls(self, sock: ssl.SSLSocket) -> Generator[bytes, None, bytes]:
         deadline = time.monotonic() + self._silence
