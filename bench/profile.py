@@ -26,7 +26,7 @@ import yaml
 from bench.bare import make_app
 from bench.query import fake_provider, overrides
 from lightspeed_stack import app, config
-from lightspeed_stack.daemon import log
+from lightspeed_stack.daemon import log, web
 from lightspeed_stack.daemon.config import load
 from tests.fakes.daemon import Stack
 
@@ -55,6 +55,7 @@ def prepared(folder: Path, provider: str) -> dict[str, Callable[[], bytes]]:
     (folder / "bare").mkdir()
     bare = make_app(folder / "bare")
     stack = application(folder, provider)
+    web.settle()
     conversation = json.loads(post(stack, "/v1/query", QUESTION))["conversation_id"]
     body = feedback(conversation, "x" * 400)
     return {
