@@ -59,6 +59,11 @@ test-browser: $(STAMP) ## try the pages in Chromium (Debian: apt-get install chr
 test-crash: $(STAMP) ## kill a collector run at each of its state-changing system calls
 	LIGHTSPEED_CRASH_STRIDE=1 $(BIN)/python -m pytest tests/crash
 
+SECONDS ?= 1200
+SEED ?=
+soak: $(STAMP) ## faults and kill -9 of everything at random, then an audit (SECONDS=1200 SEED=...)
+	$(BIN)/python -m tests.soak --seconds "$(SECONDS)" --seed "$(SEED)"
+
 reference: $(STAMP) ## write what follows from the configuration schemas
 	$(BIN)/python docs/reference.py
 
