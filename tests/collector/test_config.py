@@ -25,7 +25,11 @@ user_data_collection:
     cleanup_after_send: true
     connection_timeout_seconds: 30
 """
-GOOD: dict[str, Any] = {"enabled": True, "ingress_server_url": "https://x.example/upload", "ingress_content_service_name": None}
+GOOD: dict[str, Any] = {
+    "enabled": True,
+    "ingress_server_url": "https://x.example/upload",
+    "ingress_content_service_name": None,
+}
 
 
 def read(folder: Path, text: str) -> config.Config:
@@ -41,7 +45,10 @@ def collector(folder: Path, settings: object, **around: object) -> config.Config
 def faults(folder: Path, settings: object, **around: object) -> list[str]:
     with pytest.raises(ConfigError) as error:
         collector(folder, settings, **around)
-    return [f"{fault.key.removeprefix('user_data_collection.').removeprefix('data_collector.')}: {fault.message}" for fault in error.value.faults]
+    return [
+        f"{fault.key.removeprefix('user_data_collection.').removeprefix('data_collector.')}: {fault.message}"
+        for fault in error.value.faults
+    ]
 
 
 def test_specified_block_loads_unchanged(tmp_path: Path) -> None:
@@ -54,7 +61,9 @@ def test_specified_block_loads_unchanged(tmp_path: Path) -> None:
     assert "xxyyzz" not in repr(found)
 
 
-@pytest.mark.parametrize("text", ["", "user_data_collection:", "user_data_collection: {data_collector: }", "name: stack"])
+@pytest.mark.parametrize(
+    "text", ["", "user_data_collection:", "user_data_collection: {data_collector: }", "name: stack"]
+)
 def test_nothing_said_is_all_defaults(tmp_path: Path, text: str) -> None:
     found = read(tmp_path, text)
     assert not found.data_collector.enabled
@@ -73,7 +82,9 @@ def test_older_name_of_the_timeout(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["ingress_server_url", "ingress_content_service_name"])
 def test_enabled_collector_needs_to_know_where_to(tmp_path: Path, key: str) -> None:
-    assert faults(tmp_path, {name: value for name, value in GOOD.items() if name != key})[0].startswith(f"{key}: is required")
+    assert faults(tmp_path, {name: value for name, value in GOOD.items() if name != key})[0].startswith(
+        f"{key}: is required"
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,12 +159,16 @@ def test_settings_that_contradict_each_other(tmp_path: Path) -> None:
     assert faults(tmp_path, {**GOOD, "oauth2": {**oauth2, "token_url": "sso"}}) == [
         "oauth2.token_url: expected an http or https URL"
     ]
-    assert faults(tmp_path, GOOD, feedback_storage="/a/b", transcripts_storage="/a/../a/b")[0].startswith("transcripts_storage")
+    assert faults(tmp_path, GOOD, feedback_storage="/a/b", transcripts_storage="/a/../a/b")[0].startswith(
+        "transcripts_storage"
+    )
 
 
 def test_environment_is_substituted(tmp_path: Path) -> None:
     path = tmp_path / "lightspeed-stack.yaml"
-    path.write_text("user_data_collection: {data_collector: {collection_interval: '${env.EVERY:=77}', enabled: '${env.ON}'}}")
+    path.write_text(
+        "user_data_collection: {data_collector: {collection_interval: '${env.EVERY:=77}', enabled: '${env.ON}'}}"
+    )
     found = config.read(load(path, {"ON": "false"}))
     assert (found.data_collector.collection_interval, found.data_collector.enabled) == (77, False)
 

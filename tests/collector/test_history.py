@@ -18,7 +18,10 @@ def test_what_left_when_and_under_which_request_id(site: Site, ingress: FaultyIn
     assert [set(one["members"]) for one in found] == [set(upload.members) for upload in reversed(ingress.stored)]
     shown = site.collector("history").stdout.splitlines()
     assert len(shown) == 3
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC  sent batch \w{32}, 2 records, \d+ bytes, answered 202, request id r-0003", shown[0])
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC  sent batch \w{32}, 2 records, \d+ bytes, answered 202, request id r-0003",
+        shown[0],
+    )
 
 
 def test_limit(site: Site) -> None:

@@ -106,4 +106,6 @@ def test_inode_of_64_bits_survives_among_the_sent(path: Path) -> None:
     with opened(path) as ledger:
         ledger.claim(ONE, 1.0)
         ledger.receipt(ONE, Receipt(202, "r-1", 2.0))
-        ledger.finish(ONE, [Entry(member, identity) for member, identity in zip(ONE.members, ONE.identities, strict=True)], 3.0)
+        ledger.finish(
+            ONE, [Entry(member, identity) for member, identity in zip(ONE.members, ONE.identities, strict=True)], 3.0
+        )

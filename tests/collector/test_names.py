@@ -5,7 +5,9 @@ from lightspeed_collector import names
 GOOD = "20250804T165952.004143Z_ad14e9de-72d6-42a3-98bf-017e9c0a6b89_5f3a9c1e.json"
 
 
-@pytest.mark.parametrize("name", [GOOD, "20250804T165952.004143Z_a_00000000.json", f"20250804T165952.004143Z_{'a' * 64}_5f3a9c1e.json"])
+@pytest.mark.parametrize(
+    "name", [GOOD, "20250804T165952.004143Z_a_00000000.json", f"20250804T165952.004143Z_{'a' * 64}_5f3a9c1e.json"]
+)
 def test_names_of_records(name: str) -> None:
     assert names.is_record(name)
 

@@ -63,7 +63,13 @@ def test_huge_numbers_are_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("first", "last", "fine"),
-    [(b'{"a": "x', b'x"}', True), (b' \n{"a', b'"}\n ', True), (b"[1, 2", b"3]", False), (b'{"a": "x', b"xxx", False), (b"", b"", False)],
+    [
+        (b'{"a": "x', b'x"}', True),
+        (b' \n{"a', b'"}\n ', True),
+        (b"[1, 2", b"3]", False),
+        (b'{"a": "x', b"xxx", False),
+        (b"", b"", False),
+    ],
 )
 def test_large_records_are_judged_by_their_edges(first: bytes, last: bytes, fine: bool) -> None:
     assert (record.edges_fault(first, last) is None) == fine

@@ -48,7 +48,11 @@ def test_date_that_no_calendar_has_has_no_age() -> None:
     assert [one for one, _ in dropped([odd, old], Limits(None, 100))] == [old]
 
 
-@given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 1000)), max_size=30), st.integers(0, 5000), st.integers(0, 1000))
+@given(
+    st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 1000)), max_size=30),
+    st.integers(0, 5000),
+    st.integers(0, 1000),
+)
 def test_what_is_left_keeps_both_limits_and_nothing_more_is_dropped(
     records: list[tuple[int, int]], max_bytes: int, max_age: int
 ) -> None:

@@ -90,7 +90,10 @@ def test_any_number_of_names(tmp_path: Path) -> None:
         with database.transaction():
             database.execute_many(
                 "INSERT INTO sent (storage, name, identity, seen_at) VALUES (?, ?, ?, 0)",
-                ((*member.split("/"), identity_text(spool.look(member) or Identity(0, 0, 0, 0))) for member in members[::2]),
+                (
+                    (*member.split("/"), identity_text(spool.look(member) or Identity(0, 0, 0, 0)))
+                    for member in members[::2]
+                ),
             )
         sent = Sent(database, spool)
         assert list(sent.unsent(members)) == members[1::2]
@@ -119,7 +122,11 @@ def test_names_of_vanished_records_are_forgotten_in_time(there: list[bool]) -> N
                 name = f"20250804T165952.{number:06d}Z_a_00000000.json"
                 (storage / name).write_text("{}")
                 with database.transaction():
-                    row = ("transcripts", name, identity_text(spool.look(f"transcripts/{name}") or Identity(0, 0, 0, 0)))
+                    row = (
+                        "transcripts",
+                        name,
+                        identity_text(spool.look(f"transcripts/{name}") or Identity(0, 0, 0, 0)),
+                    )
                     database.execute("INSERT INTO sent (storage, name, identity, seen_at) VALUES (?, ?, ?, 100)", *row)
                 if not exists:
                     (storage / name).unlink()

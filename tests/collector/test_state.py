@@ -54,7 +54,7 @@ def test_lost_ledger_after_acceptance_repeats_at_most_the_batch(meet: Met) -> No
 
 def test_adopted_archive_deletes_only_what_it_holds(meet: Met) -> None:
     site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=100)
-    member, other = spooled = site.put(2)
+    member, _other = spooled = site.put(2)
     assert site.run().status == 75
     (site.state / "ledger.sqlite").unlink()
     site.path(member).write_bytes(b'{"another": "record"}')

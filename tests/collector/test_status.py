@@ -34,7 +34,14 @@ def test_everything_there_is_to_know(meet: Met) -> None:
     assert found["held_until"] > time.time()
     assert found["totals"]["quarantined"] == 1
     shown = site.collector("status").stdout
-    for text in ("3 records", "1 entries of the spool are left alone", "2 records", "busy (status 75)", "peace until", "quarantine:   1"):
+    for text in (
+        "3 records",
+        "1 entries of the spool are left alone",
+        "2 records",
+        "busy (status 75)",
+        "peace until",
+        "quarantine:   1",
+    ):
         assert text in shown
 
 
