@@ -31,7 +31,7 @@ yet you your yours yourself yourselves d ll arent doesnt dont didnt havent im is
 """
 _CONVERSATION = """
 able actually bad basically best better bit call called came can case certain come comes
-coming correct currently correctly dear easily easy eg exact exactly example examples explain fine first force get gets getting give given gives go
+coming completely correct currently correctly dear easily easy eg exact exactly example examples explain fine first force get gets getting give given gives go
 goes going gone good got guess happen happened happens hello help hey hi hope idea ie issue keep keeps kind know
 later look looking looks lot lots make makes making mean means mind necessary need needed needs new nice normally
 ok okay place please possible possibly probably problem problems proper properly put puts quick
