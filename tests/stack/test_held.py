@@ -1,0 +1,68 @@
+"""send and recv that keep the interpreter's lock."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from lightspeed_stack import held
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+def test_bytes_go_out_and_come_in(pair: Pair) -> None:
+    assert held.send(pair[0], b"a\0b") == 3
+    assert held.receive(pair[1]) == b"a\0b"
+
+
+def test_nothing_to_receive(pair: Pair) -> None:
+    """The sockets are blocking ones; nobody waits all the same."""
+    with pytest.raises(BlockingIOError):
+        held.receive(pair[0])
+
+
+def test_no_room_to_send(pair: Pair) -> None:
+    sent = 0
+    with suppress(BlockingIOError):
+        while True:
+            sent += held.send(pair[0], b"x" * 10_000)
+    received = b""
+    while len(received) < sent:
+        received += held.receive(pair[1])
+    assert received == b"x" * sent
+
+
+def test_the_end(pair: Pair) -> None:
+    pair[0].close()
+    assert held.receive(pair[1]) == b""
+
+
+def test_nobody_there_any_more(pair: Pair) -> None:
+    pair[1].close()
+    with pytest.raises(BrokenPipeError):
+        held.send(pair[0], b"x")
+
+
+def test_a_closed_socket(pair: Pair) -> None:
+    pair[0].close()
+    with pytest.raises(OSError, match="Bad file descriptor") as caught:
+        held.receive(pair[0])
+    assert caught.value.errno == errno.EBADF
+
+
+def test_what_was_received_stays(pair: Pair) -> None:
+    held.send(pair[0], b"first")
+    first = held.receive(pair[1])
+    held.send(pair[0], b"other")
+    assert (held.receive(pair[1]), first) == (b"other", b"first")
