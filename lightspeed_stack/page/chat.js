@@ -10,6 +10,7 @@ import * as turns from "./turn.js";
 const $ = (id) => document.getElementById(id);
 const WIDE = matchMedia("(min-width: 64rem)");
 const COARSE = matchMedia("(pointer: coarse)");
+const RETRY_MILLISECONDS = 2000;
 const state = { conversation: null, request: null, abort: null, signedOut: () => false };
 
 function say(text) {
@@ -149,7 +150,11 @@ function showHistory(yes) {
 function listHistory() {
   if ($("history").hidden) return;
   const on = { opened, deleted: (id) => id === state.conversation && startOver(), failed: complain };
-  conversations.show(state.conversation, on).catch(complain);
+  conversations.show(state.conversation, on).catch((problem) => {
+    if (problem.status !== 403) return complain(problem);
+    showHistory(false); // the access rules keep it from this user
+    $("history-button").hidden = true;
+  });
 }
 
 function opened(id) {
@@ -195,13 +200,17 @@ $("new").addEventListener("click", () => {
 $("history-button").addEventListener("click", () => showHistory($("history").hidden));
 $("opt-out").addEventListener("change", () => privacy.change().then(say, complain));
 
-privacy.load().then(
-  ({ name, sign_in }) => {
+// Nobody asks before it is told what is recorded.
+async function begin() {
+  try {
+    const { name, sign_in } = await privacy.load();
+    $("unready").textContent = "";
     document.title = $("name").textContent = name;
     state.signedOut = guard(sign_in, come, go);
-  },
-  (problem) => {
-    $("chat").hidden = false;
-    complain(problem);
-  },
-);
+  } catch (problem) {
+    $("unready").textContent = `${problem.message} Trying again.`;
+    setTimeout(begin, RETRY_MILLISECONDS);
+  }
+}
+
+begin();

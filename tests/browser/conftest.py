@@ -53,7 +53,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as running:
+    with FakeProvider(behaviour="echo") as running:
         yield running
 
 
@@ -79,16 +79,23 @@ def answer(provider: FakeProvider) -> Iterator[Callable[[str], None]]:
     def choose(behaviour: str) -> None:
         provider.behaviour = behaviour
 
-    choose("echo")
     yield choose
     choose("echo")
 
 
+@pytest.fixture(scope="session")
+def visitor(browser: Browser) -> Iterator[BrowserContext]:
+    """A profile with a warm cache; what a page keeps for its tab is never shared."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+def visit(browser: Browser, visitor: BrowserContext) -> Iterator[Callable[..., Page]]:
     """Open an address as a new visitor; any complaint of the browser (a blocked resource, an exception) fails the test,
     and so does a request to another host."""
-    contexts: list[BrowserContext] = []
+    closing: list[Page | BrowserContext] = []
     complaints: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -96,11 +103,11 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
             complaints.append(message.text)
 
     def opened(url: str, *, clock: bool = False, **options: Any) -> Page:
-        """`clock` lets the test turn the page's time forward."""
-        context = browser.new_context(**options)
+        """`clock` lets the test turn the page's time forward; with it or an option the visitor is nobody known."""
+        context = browser.new_context(**options) if clock or options else visitor
         context.set_default_timeout(PATIENCE_MILLISECONDS)
-        contexts.append(context)
         page = context.new_page()
+        closing.append(page if context is visitor else context)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", note)
         page.on("request", lambda sent: None if own(sent.url, url) else complaints.append(f"asked for {sent.url}"))
@@ -110,8 +117,8 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    for one in closing:
+        one.close()
     assert complaints == []
 
 
@@ -120,7 +127,7 @@ def own(asked: str, url: str) -> bool:
 
 
 @pytest.fixture
-def page(visit: Callable[..., Page], stack: Stack, answer: Callable[[str], None]) -> Page:
+def page(visit: Callable[..., Page], stack: Stack) -> Page:
     """The chat, opened."""
     opened = visit(f"{stack.url}/")
     opened.get_by_role("heading", name="Helpdesk").wait_for()

@@ -301,7 +301,9 @@ def test_what_was_said_before_a_failure_stays(page: Page, answer: Callable[[str]
     expect(page.get_by_role("button", name="Ask")).to_be_enabled()
 
 
-def test_a_server_that_is_gone_is_told(page: Page) -> None:
+def test_a_server_that_is_gone_is_told(visit: Callable[..., Page], stack: Stack) -> None:
+    page = visit(f"{stack.url}/", offline=False)
+    expect(page.locator("#welcome")).to_be_visible()
     page.context.set_offline(True)
     ask(page, "Anybody there?")
     expect(page.locator("#problem")).to_have_text("The server can't be reached.")
@@ -310,10 +312,19 @@ def test_a_server_that_is_gone_is_told(page: Page) -> None:
     assert said(page) == "Anybody there?"
 
 
+def test_nobody_asks_before_it_is_told_what_is_recorded(page: Page) -> None:
+    page.route("**/settings.json", lambda route: route.abort(), times=1)
+    page.reload()
+    expect(page.locator("#unready")).to_have_text("The server can't be reached. Trying again.")
+    expect(page.get_by_label("Your question")).to_be_hidden()
+    expect(page.locator("#welcome .notice")).to_contain_text("recorded")
+    expect(page.locator("#unready")).to_be_empty()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
 def test_is_accessible_and_fits(
-    visit: Callable[..., Page], stack: Stack, answer: Callable[[str], None], scheme: str, width: int, screenshots: Path
+    visit: Callable[..., Page], stack: Stack, scheme: str, width: int, screenshots: Path
 ) -> None:
     page = visit(f"{stack.url}/", viewport={"width": width, "height": 800}, color_scheme=scheme)
     expect(page.locator("#welcome")).to_be_visible()
@@ -378,8 +389,19 @@ def test_a_switched_off_feedback_shows_no_thumbs(page: Page, stack: Stack) -> No
         page.request.put(f"{stack.url}/v1/feedback/status", data={"status": True})
 
 
-def test_works_under_a_root_path(visit: Callable[..., Page], tmp_path: Path) -> None:
-    with Stack(tmp_path, {"service": {"root_path": "/assistant"}}) as stack:
-        page = visit(f"{stack.url}/assistant/")
+def test_works_under_a_root_path_and_shows_sources(
+    visit: Callable[..., Page], tmp_path: Path, screenshots: Path
+) -> None:
+    with Stack(tmp_path, {"name": "Helpdesk", "service": {"workers": 1, "root_path": "/assistant"}}) as stack:
+        page = visit(f"{stack.url}/assistant/", viewport={"width": 1280, "height": 860})
+        ask(page, "Which process listens on port 80?")
+        said(page)
+        page.get_by_role("button", name="Start over").click()
         ask(page, "How do I restart nginx?")
         assert "systemctl restart" in said(page)
+        expect(page.locator(".sources li")).to_have_count(1)
+        expect(page.locator("#conversations li")).to_have_count(2)
+        page.screenshot(path=screenshots / "chat.png")
+        phone = visit(page.url, viewport={"width": 400, "height": 860}, color_scheme="dark", has_touch=True)
+        expect(phone.locator(".answer")).to_contain_text("systemctl restart")
+        phone.screenshot(path=screenshots / "phone.png")

@@ -16,6 +16,7 @@ from tests.fakes.daemon import Stack
 from tests.fakes.key_server import KeyServer, Signer
 
 QUESTION = "How do I restart nginx?"
+ONE_WORKER = {"service": {"workers": 1}}  # starts sooner
 IDENTITY = {"identity": {"type": "User", "org_id": "1", "user": {"user_id": "7", "username": "ann"}}}
 
 
@@ -26,7 +27,7 @@ def sign_in(page: Page, token: str) -> None:
 
 def test_a_key_is_asked_for_proved_and_forgotten(visit: Callable[..., Page], tmp_path: Path, screenshots: Path) -> None:
     authentication = {"module": "api-key-token", "api_key_config": {"api_key": "hunter2"}}
-    with Stack(tmp_path, {"authentication": authentication}) as stack:
+    with Stack(tmp_path, ONE_WORKER | {"authentication": authentication}) as stack:
         page = visit(f"{stack.url}/")
         expect(page.get_by_label("Your key or token")).to_be_focused()
         expect(page.get_by_label("Your question")).to_be_hidden()
@@ -50,7 +51,7 @@ def test_a_token_that_has_expired_is_asked_for_again(visit: Callable[..., Page],
     signer = Signer("ES256", "one")
     with KeyServer(signer) as keys:
         authentication = {"module": "jwk-token", "jwk_config": {"url": keys.url}}
-        with Stack(tmp_path, {"authentication": authentication}) as stack:
+        with Stack(tmp_path, ONE_WORKER | {"authentication": authentication}) as stack:
             page = visit(f"{stack.url}/")
             sign_in(page, signer.sign({"user_id": "u", "username": "ann"}))
             ask(page, QUESTION)
@@ -79,7 +80,7 @@ def test_a_token_that_has_expired_is_asked_for_again(visit: Callable[..., Page],
 def test_behind_a_proxy_nothing_is_asked_for(
     visit: Callable[..., Page], tmp_path: Path, authentication: dict[str, Any], headers: dict[str, str]
 ) -> None:
-    with Stack(tmp_path, {"authentication": authentication}) as stack:
+    with Stack(tmp_path, ONE_WORKER | {"authentication": authentication}) as stack:
         page = visit(f"{stack.url}/", extra_http_headers=headers)
         ask(page, QUESTION)
         assert "systemctl restart" in said(page)
@@ -89,8 +90,21 @@ def test_behind_a_proxy_nothing_is_asked_for(
 
 
 def test_a_token_that_nobody_verifies_is_asked_for_too(visit: Callable[..., Page], tmp_path: Path) -> None:
-    with Stack(tmp_path, {"authentication": {"module": "noop-with-token"}}) as stack:
+    with Stack(tmp_path, ONE_WORKER | {"authentication": {"module": "noop-with-token"}}) as stack:
         page = visit(f"{stack.url}/")
         sign_in(page, "anything")
         ask(page, QUESTION)
         assert "systemctl restart" in said(page)
+
+
+def test_what_the_access_rules_keep_from_a_user_is_not_offered(visit: Callable[..., Page], tmp_path: Path) -> None:
+    rules = [{"role": "*", "actions": ["streaming_query", "feedback"]}]
+    with Stack(tmp_path, ONE_WORKER | {"authorization": {"access_rules": rules}}) as stack:
+        page = visit(f"{stack.url}/")
+        ask(page, QUESTION)
+        assert "systemctl restart" in said(page)
+        expect(page.get_by_role("button", name="Not helpful")).to_be_visible()
+        expect(page.get_by_role("button", name="Conversations")).to_be_hidden()
+        expect(page.locator("#history")).to_be_hidden()
+        expect(page.locator("#opt-out-row")).to_be_hidden()
+        expect(page.locator("#problem")).to_be_empty()

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from lightspeed_stack.tally import Tally
 from tests.browser.conftest import HOSTILE
 from tests.browser.test_page import accessible
-from tests.browser.test_sign_in import sign_in
+from tests.browser.test_sign_in import ONE_WORKER, sign_in
 from tests.fakes.daemon import Ingress, Stack, collector
 
 THIS_HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
@@ -114,7 +114,7 @@ def test_is_accessible_and_fits(
 
 
 def test_only_who_may_sees_it_and_what_is_new_after_a_while(visit: Callable[..., Page], tmp_path: Path) -> None:
-    overrides = {
+    overrides = ONE_WORKER | {
         "authentication": {"module": "api-key-token", "api_key_config": {"keys": KEYS}},
         "authorization": {
             "access_rules": [{"role": "user:admin", "actions": ["get_status"]}, {"role": "*", "actions": ["query"]}]
@@ -141,7 +141,9 @@ def test_what_the_collector_publishes_is_shown_and_never_obeyed(visit: Callable[
     file = tmp_path / "status.json"
     run = {"ended_at": 1, "outcome": HOSTILE, "sent": HOSTILE, "batches": 1, "bytes": 1, "left": 0, "seconds": 1}
     file.write_text(json.dumps({"runs": [run, {}, None, 3], "sent": "nonsense", "sent_total": HOSTILE, "limits": 3}))
-    with Stack(tmp_path, {"user_data_collection": {"data_collector": {"status_file": str(file)}}}) as stack:
+    with Stack(
+        tmp_path, ONE_WORKER | {"user_data_collection": {"data_collector": {"status_file": str(file)}}}
+    ) as stack:
         page = visit(f"{stack.url}/status")
         expect(page.locator("#runs tbody td").nth(1)).to_have_text(HOSTILE)
         assert page.locator("main img, main script").count() == 0
