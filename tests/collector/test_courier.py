@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -9,7 +10,7 @@ from email.utils import format_datetime
 import pytest
 
 from tests.collector.conftest import Met
-from tests.fakes.ingress_faults import accept, answer
+from tests.fakes.ingress_faults import accept, answer, drop_request, reset_response
 from tests.fakes.site import Finished, Site
 
 
@@ -109,3 +110,37 @@ def test_request_id_that_is_none_is_not_kept(meet: Met, text: str) -> None:
     site.put(1)
     done: Finished = site.run()
     assert (done.status, done.report["request_ids"]) == (0, [""])
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_refusal_of_a_batch_that_may_have_arrived_is_asked_again(meet: Met, status: int) -> None:
+    """To divide it is to send its records under other ids."""
+    site, ingress = meet(reset_response(store=True), answer(status), answer(status), accept())
+    spooled = site.put(4)
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches)) == (spooled, 1)
+
+
+def test_batch_that_an_earlier_run_may_have_sent_is_asked_again(meet: Met) -> None:
+    site, ingress = meet(answer(503, "Retry-After: 61", store=True), answer(413), accept())
+    spooled = site.put(4)
+    assert site.run().status == 75
+    with sqlite3.connect(site.state / "ledger.sqlite") as ledger:
+        ledger.execute("DELETE FROM fact WHERE key = 'held_until'")
+    ledger.close()
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches)) == (spooled, 1)
+
+
+def test_refusal_that_is_repeated_is_believed(meet: Met) -> None:
+    site, ingress = meet(drop_request, *[answer(413)] * 3, accept())
+    spooled = site.put(4)
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches)) == (spooled, 2)
+
+
+def test_refusal_of_a_batch_that_cannot_have_arrived_is_believed_at_once(meet: Met) -> None:
+    site, ingress = meet(answer(413), accept())
+    spooled = site.put(4)
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.uploads)) == (spooled, 3)
