@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +11,11 @@ import pytest
 from lightspeed_stack import errors
 from lightspeed_stack.daemon.config import ConfigError
 from lightspeed_stack.daemon.schema import Secret
-from lightspeed_stack.providers.base import Answer, Message, Model
+from lightspeed_stack.providers.base import Answer, Model
 from lightspeed_stack.providers.openai import OpenAI
 from tests.fakes.provider import FakeProvider
-from tests.fakes.providers import settings
+from tests.fakes.providers import HI, settings, told
 
-HI = [Message("system", "You are a helpful assistant"), Message("user", "hi")]
 GENERIC = "An unexpected error occurred while processing the request."
 NOT_IN_TIME = "The LLM provider did not answer in time."
 
@@ -29,17 +26,6 @@ def fake() -> Iterator[FakeProvider]:
         yield provider
 
 
-def told(provider: OpenAI, model: str) -> tuple[str, errors.Error | None]:
-    """The text of a stream and how it failed."""
-    text = ""
-    try:
-        for tokens in provider.stream(HI, model):
-            text += "".join(tokens)
-    except errors.Error as error:
-        return text, error
-    return text, None
-
-
 def test_an_answer_in_one_piece(fake: FakeProvider) -> None:
     assert OpenAI(settings(fake.url)).ask(HI, "gpt-4o-mini") == Answer("Hello from fake", 11, 3)
     assert fake.requests[0].body == {
@@ -47,61 +33,6 @@ def test_an_answer_in_one_piece(fake: FakeProvider) -> None:
         "messages": [{"role": "system", "content": "You are a helpful assistant"}, {"role": "user", "content": "hi"}],
         "stream": False,
     }
-
-
-def test_an_answer_in_pieces(fake: FakeProvider) -> None:
-    stream = OpenAI(settings(fake.url)).stream(HI, "gpt-4o-mini")
-    assert [token for tokens in stream for token in tokens] == ["Hello", " from", " fake"]
-    assert (stream.usage, stream.chunks) == ((11, 3), ())
-    assert fake.requests[0].body["stream_options"] == {"include_usage": True}
-
-
-def test_tokens_are_told_as_they_come(fake: FakeProvider) -> None:
-    started = time.monotonic()
-    seen = [time.monotonic() - started for tokens in OpenAI(settings(fake.url)).stream(HI, "tokens-3-0.2") if tokens]
-    assert seen == pytest.approx([0.2, 0.4, 0.6], abs=0.1)
-
-
-@pytest.mark.parametrize("model", ["to-the-end", "silent-after-tokens"])
-def test_the_first_token_does_not_wait_for_the_last(fake: FakeProvider, model: str) -> None:
-    stream = OpenAI(settings(fake.url)).stream(HI, model)
-    first = next(tokens for tokens in stream if tokens)
-    assert first[0] == "Hello"
-    stream.close()
-
-
-@pytest.mark.parametrize(
-    ("model", "text", "usage"),
-    [
-        ("bytewise", "žluťoučký 🐎", (0, 0)),
-        ("surrogates", "🐎 and \ufffd", (0, 0)),
-        ("gzip", "Hello from fake", (11, 3)),
-        ("deflate", "Hello from fake", (11, 3)),
-        ("no-done", "Hello from fake", (0, 0)),
-        ("no-done-no-stop", "Hello from fake", (0, 0)),
-        ("close-after-stop", "Hello from fake", (0, 0)),
-        ("no-usage", "Hello from fake", (0, 0)),
-        ("usage-with-stop", "Hello from fake", (11, 3)),
-        ("reject-usage", "Hello from fake", (0, 0)),
-        ("one-chunk", "Hello from fake", (11, 3)),
-        ("odd-lines", "Hello from fake", (0, 0)),
-        ("tools", "Hello from fake", (11, 3)),
-        ("nulls", "Hello from fake", (11, 3)),
-        ("empty-stream", "", (0, 0)),
-        ("to-the-end", "Hello from fake", (11, 3)),
-        ("invalid-utf8", "a\ufffdb", (0, 0)),
-        ("plain-json", "Hello from fake", (11, 3)),
-        ("slow-json", "Hello from fake", (11, 3)),
-        ("continue", "Hello from fake", (11, 3)),
-        ("null-content", "", (0, 0)),
-        ("odd-usage", "Hello", (0, 0)),
-        ("lingering", "Hello from fake", (11, 3)),
-    ],
-)
-def test_streams_that_are_odd_but_whole(fake: FakeProvider, model: str, text: str, usage: tuple[int, int]) -> None:
-    stream = OpenAI(settings(fake.url)).stream(HI, model)
-    assert "".join(token for tokens in stream for token in tokens) == text
-    assert stream.usage == usage
 
 
 @pytest.mark.parametrize("model", ["gzip", "deflate", "continue", "ok", "reject-usage"])
@@ -184,25 +115,6 @@ def test_failures_before_the_first_token(
     assert (text, error.status, error.response, error.cause) == ("", status, response, cause)
 
 
-@pytest.mark.parametrize(
-    ("model", "status"),
-    [
-        ("close-after-tokens", 500),
-        ("reset-after-tokens", 500),
-        ("error-after-tokens", 500),
-        ("limit-after-tokens", 429),
-        ("nonsense-after-tokens", 500),
-        ("html-after-tokens", 500),
-        ("bad-chunk-after-tokens", 500),
-        ("to-the-end-no-stop", 500),
-    ],
-)
-def test_failures_after_some_tokens(fake: FakeProvider, model: str, status: int) -> None:
-    text, error = told(OpenAI(settings(fake.url)), model)
-    assert error is not None
-    assert (text, error.status) == ("Hello from fake", status)
-
-
 @pytest.mark.parametrize("model", ["silent", "silent-after-head", "silent-after-tokens"])
 def test_silence_has_a_deadline(fake: FakeProvider, model: str) -> None:
     provider = OpenAI(settings(fake.url, read_timeout_seconds=0.2))
@@ -245,48 +157,10 @@ def test_no_such_name() -> None:
         OpenAI(settings("http://name.invalid/v1")).ask(HI, "m")
 
 
-def test_a_server_is_found_out_once_not_to_know_stream_options(fake: FakeProvider) -> None:
-    provider = OpenAI(settings(fake.url))
-    for _ in range(2):
-        assert told(provider, "reject-usage") == ("Hello from fake", None)
-    assert ["stream_options" in request.body for request in fake.requests] == [True, False, False]
-
-
-def test_a_question_that_is_wrong_anyway_changes_nothing(fake: FakeProvider) -> None:
-    provider = OpenAI(settings(fake.url))
-    told(provider, "status-400")
-    told(provider, "ok")
-    assert ["stream_options" in request.body for request in fake.requests] == [True, False, True]
-
-
 def test_retry_after_is_passed_on(fake: FakeProvider) -> None:
     with pytest.raises(errors.QuotaExceeded) as caught:
         OpenAI(settings(fake.url)).ask(HI, "retry-later")
     assert caught.value.headers == {"Retry-After": "17"}
-
-
-def test_a_closed_stream_just_ends_and_the_provider_is_let_go(fake: FakeProvider) -> None:
-    stream = OpenAI(settings(fake.url)).stream(HI, "silent-after-tokens")
-    threading.Timer(0.2, stream.close).start()
-    started = time.monotonic()
-    assert "".join(token for tokens in stream for token in tokens) == "Hello from fake"
-    assert time.monotonic() - started < 0.9
-    assert fake.wait_until(lambda fake: fake.hung_up == 1)
-    assert fake.wait_until(lambda fake: fake.connections == 0)
-
-
-def test_a_stream_that_is_closed_first_asks_nobody(fake: FakeProvider) -> None:
-    stream = OpenAI(settings(fake.url)).stream(HI, "ok")
-    stream.close()
-    assert list(stream) == []
-    assert fake.accepted == 0
-
-
-def test_a_stream_that_is_dropped_lets_the_provider_go(fake: FakeProvider) -> None:
-    for tokens in OpenAI(settings(fake.url)).stream(HI, "slow"):
-        if tokens:
-            break
-    assert fake.wait_until(lambda fake: fake.hung_up == 1)
 
 
 def test_no_secret_and_no_text_is_logged(fake: FakeProvider, caplog: pytest.LogCaptureFixture) -> None:
