@@ -23,13 +23,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Load:
-    """One round of load: answers a second, milliseconds, and the generator's CPU seconds for each second."""
+    """One round of load: answers a second, milliseconds, the generator's CPU seconds for each second, and the
+    server's microseconds of CPU for each answer."""
 
     per_second: float
     p50_ms: float
     p99_ms: float
     errors: int
     generator_cpu: float
+    server_us: float
 
 
 SCRIPT = """
@@ -45,12 +47,12 @@ end
 """
 
 
-def post(url: str, body: dict[str, Any], connections: int = 16, seconds: int = 5) -> Load:
-    """POST `body` to `url` on `connections` kept-alive connections for `seconds`."""
+def post(url: str, body: dict[str, Any], server: int, connections: int = 16, seconds: int = 5) -> Load:
+    """POST `body` to `url` on `connections` kept-alive connections for `seconds`; `server` is the pid that answers."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT.replace("{body}", lua(json.dumps(body))))
         script.flush()
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before, server_before = resource.getrusage(resource.RUSAGE_CHILDREN), cpu_seconds(server)
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", script.name, url]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -59,7 +61,8 @@ def post(url: str, body: dict[str, Any], connections: int = 16, seconds: int = 5
         raise RuntimeError(text)
     rate, p50, p99, wrong = found.groups()
     cpu = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / seconds
-    return Load(float(rate), float(p50), float(p99), int(wrong), cpu)
+    spent = cpu_seconds(server) - server_before
+    return Load(float(rate), float(p50), float(p99), int(wrong), cpu, 1e6 * spent / (float(rate) * seconds))
 
 
 def lua(text: str) -> str:
@@ -84,6 +87,7 @@ def middle(results: list[Load]) -> Load:
         statistics.median(result.p99_ms for result in results),
         sum(result.errors for result in results),
         statistics.median(result.generator_cpu for result in results),
+        statistics.median(result.server_us for result in results),
     )
 
 

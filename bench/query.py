@@ -45,7 +45,10 @@ def rows(rounds: int = 3, seconds: int = 5) -> list[Row]:
 
             def measure(path: str = path) -> Load:
                 return post(
-                    stack.url + path, {"query": "How do I list the failed services of this host?"}, seconds=seconds
+                    stack.url + path,
+                    {"query": "How do I list the failed services of this host?"},
+                    stack.popen.pid,
+                    seconds=seconds,
                 )
 
             before = cpu_seconds(stack.popen.pid), cpu_seconds(provider.pid)

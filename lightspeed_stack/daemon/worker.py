@@ -1,13 +1,14 @@
-"""gunicorn's threaded worker with two faults mended, and its logger led into ours.
+"""gunicorn's threaded worker with two faults mended and one detour less, and its logger led into ours.
 
 gunicorn waits for a closing connection's peer in the worker's only accepting thread, so that a few stalled clients
 stop everybody; here the thread that served the connection waits. A client that stops half-way is one quiet line
-instead of a traceback.
+instead of a traceback. A client that asks again at once is served by the same thread, as long as there are others.
 """
 
 from __future__ import annotations
 
 import logging
+import select
 import socket
 import sys
 import time
@@ -19,17 +20,42 @@ from gunicorn.workers.gthread import ThreadWorker
 
 log = logging.getLogger(__name__)
 
+KEPT_CONNECTIONS = 128
+NEAR_MILLISECONDS = 5
 LINGER_SECONDS = 2.0
 LINGER_SILENCE_SECONDS = 0.5
 
 
 class Worker(ThreadWorker):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.max_keepalived = KEPT_CONNECTIONS
+
+    @property
+    def worker_connections(self) -> int:
+        """Up to how many connections more are accepted: idle ones take no thread."""
+        return int(self.cfg.threads) + 1 + len(self.keepalived_conns)
+
+    @worker_connections.setter
+    def worker_connections(self, configured: int) -> None:
+        """gunicorn sets what it read from its configuration."""
+
     def handle(self, conn: Any) -> Any:
         keep = super().handle(conn)
+        while keep is True and self._asks_again(conn.sock):
+            keep = super().handle(conn)
         if not keep:
             linger(conn.sock)
             conn.close = _closed
         return keep
+
+    def _asks_again(self, connection: socket.socket) -> bool:
+        """Handing a connection back to the accepting thread and getting it again costs more than a small request."""
+        if not self.alive or 2 * (self.nr_conns - len(self.keepalived_conns)) > self.cfg.threads:
+            return False
+        near = select.poll()
+        near.register(connection, select.POLLIN)
+        return bool(near.poll(NEAR_MILLISECONDS))
 
 
 def linger(connection: socket.socket) -> None:

@@ -1,5 +1,7 @@
 """gunicorn as this project runs it, in a real process around a small application."""
 
+import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -129,6 +131,28 @@ def test_a_bad_configuration_at_the_start_raises(tmp_path: Path) -> None:
     with server:
         server.wait_for("ConfigError")
         assert server.wait() == 1
+
+
+def test_idle_connections_are_kept_and_keep_nobody_out(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        idle = [http.client.HTTPConnection(*server.address, timeout=20) for _ in range(24)]
+        for _ in range(2):
+            for connection in idle:
+                connection.request("GET", "/")
+                answer = connection.getresponse()
+                assert (answer.read(), answer.getheader("Connection")) == (b"one", "keep-alive")
+        assert get(server.url) == "one"
+        for connection in idle:
+            connection.close()
+
+
+def test_one_thread_serves_a_client_that_asks_again_at_once_and_then_lets_go(tmp_path: Path) -> None:
+    with Server(tmp_path) as server, contextlib.closing(http.client.HTTPConnection(*server.address, timeout=20)) as one:
+        for length in (1, 100_000, 1):
+            one.request("POST", "/", b"x" * length)
+            assert len(one.getresponse().read()) == length
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
 
 
 def test_a_stream_in_flight_is_finished_at_a_stop(tmp_path: Path) -> None:
