@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import abort
 from flask.testing import FlaskClient
 
 from lightspeed_stack import app, parse
@@ -170,6 +171,11 @@ class TestErrors:
             }
         }
         assert "RuntimeError: the reason" in caplog.text
+
+    def test_what_flask_itself_refuses(self, client: FlaskClient) -> None:
+        client.application.add_url_rule("/teapot", "teapot", lambda: abort(418))
+        answer = client.get("/teapot")
+        assert (answer.status_code, answer.json) == (418, {"detail": "I'm a teapot"})
 
 
 class TestHeaders:

@@ -55,3 +55,14 @@ def test_it_belongs_to_its_user(conversations: Conversations) -> None:
 def test_an_unknown_one(conversations: Conversations) -> None:
     with pytest.raises(errors.NotFound, match=f"Conversation with ID {ID} does not exist"):
         Memory(conversations).recall(ALICE, ID)
+
+
+def test_one_that_was_deleted_is_forgotten(conversations: Conversations) -> None:
+    conversations.remember(ID, "alice", turn("one"))
+    assert not Memory(conversations).forgot(ID)
+    conversations.delete(ID)
+    assert Memory(conversations).forgot(ID)
+
+
+def test_one_that_cannot_be_looked_up_is_not(tmp_path: Path) -> None:
+    assert not Memory(Conversations(f"sqlite:///{tmp_path}")).forgot(ID)

@@ -7,6 +7,7 @@ import pytest
 from lightspeed_stack import config, parts
 from lightspeed_stack.daemon.config import ConfigError
 from tests.fakes.application import configuration
+from tests.stack.test_interaction import begin
 
 
 def customization(path: Path | None, inline: str | None) -> config.Customization:
@@ -62,3 +63,14 @@ def test_assembling_twice_in_a_process_does_no_harm(tmp_path: Path) -> None:
     first, second = (parts.assemble(settings, tmp_path / "run") for _ in range(2))
     first.switch.set(False)
     assert second.switch.get() is False
+
+
+def test_an_index_that_cannot_be_made_costs_the_documents_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = configuration(tmp_path, {"rag": {"enabled": True}})
+    (settings.state_dir / "documents.db").mkdir(parents=True)
+    (settings.state_dir / "documents.db" / "in-the-way").touch()
+    asked = begin(parts.assemble(settings, tmp_path / "run").interactions)
+    assert asked.chunks == ()
+    assert "a question is asked without documents" in caplog.text
