@@ -29,6 +29,7 @@ class Inquiry:
         self._room = room
         self._trusted = False
         self._suspects: list[Entry] = []
+        self._probing = False
         self._in_a_row = 0
         self.undecided = ""
         """What a record was answered when nothing has shown yet that others pass."""
@@ -36,16 +37,18 @@ class Inquiry:
     def accepted(self) -> tuple[Entry, ...]:
         """A batch passed, so our way of sending is good: the suspects are culprits."""
         culprits = tuple(self._suspects)
-        if culprits:
+        if culprits or self._probing:
             self._room.widen()
         self._trusted, self._suspects, self._in_a_row, self.undecided = True, [], 0, ""
+        self._probing = False
         return culprits
 
     def refused(self, batch: Batch, answer: Answer) -> Verdict:
         count = len(batch.members)
         malformed = answer.meaning is Meaning.MALFORMED
         if count > 1:
-            self._room.narrow(1 if malformed and not self._trusted else count // 2)
+            self._probing = malformed and not self._trusted
+            self._room.narrow(1 if self._probing else count // 2)
             return Verdict(again=batch.members)
         entry = Entry(batch.members[0], batch.identities[0])
         if not malformed or self._trusted:

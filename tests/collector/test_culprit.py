@@ -64,6 +64,23 @@ def test_malformed_record_is_found_and_all_others_go(count: int, bad: int) -> No
     assert play.sent == [member for member in members if member != culprit]
 
 
+def test_malformed_record_is_found_by_halving() -> None:
+    members = [f"{number:03d}" for number in range(1000)]
+    play = Play({"777"}, Meaning.MALFORMED, len(members))
+    play.play(members)
+    assert play.convicted == ["777"]
+    assert play.uploads < 30
+
+
+def test_refusal_that_passes_does_not_make_small_batches() -> None:
+    members = [f"{number:03d}" for number in range(1000)]
+    play = Play({"000"}, Meaning.MALFORMED, len(members))
+    play.upload(Batch("id", "sha", 1, tuple(members), (SAME,) * len(members)))
+    play.bad = set()
+    play.play(members)
+    assert (play.sent, play.uploads) == (members, 3)
+
+
 @given(st.integers(2, 60))
 def test_ingress_that_calls_all_malformed_is_not_believed(count: int) -> None:
     members = [f"{number:02d}" for number in range(count)]
