@@ -1,7 +1,7 @@
 """Whether questions can be answered and records kept, and if not, what is wrong.
 
-A report is at most `MAX_AGE_SECONDS` old, however often it is asked for, so that probes cost the providers, the
-database and the disk little. What can't be used makes the service not ready; what is short makes it degraded.
+A report serves for `MAX_AGE_SECONDS`, however often it is asked for, so that probes cost the providers, the database
+and the disk little. What can't be used makes the service not ready; what is short makes it degraded.
 """
 
 from __future__ import annotations
@@ -61,21 +61,35 @@ class Health:
         ping_database: Callable[[], None],
         spools: Mapping[str, Spool],
         min_free_bytes: int,
+        max_age_seconds: float = MAX_AGE_SECONDS,
     ) -> None:
         self._providers = providers
         self._ping_database = ping_database
         self._spools = spools
         self._min_free_bytes = min_free_bytes
+        self._max_age_seconds = max_age_seconds
         self._report: Report | None = None
         self._until = 0.0
         self._looking = threading.Lock()
 
     def report(self) -> Report:
-        with self._looking:
-            if self._report is None or time.monotonic() >= self._until:
-                self._report = self._look()
-                self._until = time.monotonic() + MAX_AGE_SECONDS
-            return self._report
+        """While somebody looks, others get the report of before: who is slow to answer must not hold them all."""
+        known = self._report
+        if known is None:
+            with self._looking:
+                return self._fresh()
+        if time.monotonic() < self._until or not self._looking.acquire(blocking=False):
+            return known
+        try:
+            return self._fresh()
+        finally:
+            self._looking.release()
+
+    def _fresh(self) -> Report:
+        if self._report is None or time.monotonic() >= self._until:
+            self._report = self._look()
+            self._until = time.monotonic() + self._max_age_seconds
+        return self._report
 
     def _look(self) -> Report:
         told = {provider.name: provider.health() for provider in self._providers}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from lightspeed_stack.health import Health, Report
@@ -86,3 +87,31 @@ def test_it_is_not_looked_at_for_each_who_asks() -> None:
     health = Health([asked], nothing, {}, 0)  # type: ignore[list-item]  # only health is asked for
     reports = {id(health.report()) for _ in range(3)}
     assert (asked.count, len(reports)) == (1, 1)
+
+
+def test_who_is_slow_to_answer_holds_nobody_who_asks_later() -> None:
+    class Slow(Asked):
+        """Answers at once the first time, and then when it is let go."""
+
+        def __init__(self) -> None:
+            super().__init__("slow", None)
+            self.looked_at = threading.Event()
+            self.go = threading.Event()
+
+        def health(self) -> str | None:
+            if self.count:
+                self.looked_at.set()
+                assert self.go.wait(10)
+            return super().health()
+
+    slow = Slow()
+    health = Health([slow], nothing, {}, 0, max_age_seconds=0)  # type: ignore[list-item]  # only health is asked for
+    first = health.report()
+    later: list[Report] = []
+    thread = threading.Thread(target=lambda: later.append(health.report()))
+    thread.start()
+    assert slow.looked_at.wait(10)
+    assert health.report() is first
+    slow.go.set()
+    thread.join()
+    assert later[0] is not first
