@@ -20,7 +20,8 @@ from lightspeed_stack.daemon.version import VERSION
 from lightspeed_stack.providers import dial
 from lightspeed_stack.providers.base import Client
 from lightspeed_stack.providers.dial import Dialer
-from lightspeed_stack.providers.exchange import Exchange, Limits, Pool
+from lightspeed_stack.providers.exchange import Exchange, Limits
+from lightspeed_stack.providers.pool import Pool
 
 OPENAI = "https://api.openai.com/v1"
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

@@ -13,7 +13,7 @@ from lightspeed_stack import alerts, errors
 from lightspeed_stack.daemon.credentials import CredentialError
 from lightspeed_stack.providers.completions import Nonsense, Reported
 from lightspeed_stack.providers.dial import Unreachable
-from lightspeed_stack.providers.exchange import Broken, TooBig, Unanswered
+from lightspeed_stack.providers.reply import Broken, TooBig, Unanswered
 from lightspeed_stack.providers.wait import TimedOut
 
 log = logging.getLogger(__name__)

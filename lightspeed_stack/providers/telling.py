@@ -10,15 +10,15 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 
-from lightspeed_stack.providers import completions, sse
+from lightspeed_stack.providers import completions
 from lightspeed_stack.providers.api import Api
 from lightspeed_stack.providers.base import Chunk, Client, Message
-from lightspeed_stack.providers.completions import Nonsense, Reported
-from lightspeed_stack.providers.exchange import Broken, Exchange
+from lightspeed_stack.providers.exchange import Exchange
 from lightspeed_stack.providers.failures import FAILURES, Refused, translate
+from lightspeed_stack.providers.reader import Reader
+from lightspeed_stack.providers.reply import Broken
 from lightspeed_stack.providers.wait import Aborted, TimedOut
 
-_DONE = "[DONE]"
 _JSON = "application/json"
 
 Tokens = Generator[Sequence[str], None, None]
@@ -80,7 +80,7 @@ class Telling:
                 yield from self._in_pieces(exchange, chain((first,), pieces))
 
     def _in_pieces(self, exchange: Exchange, pieces: Iterable[bytes]) -> Tokens:
-        reader = _Reader()
+        reader = Reader()
         try:
             for piece in pieces:
                 tokens = reader.read(piece)
@@ -97,62 +97,6 @@ class Telling:
         except (TimedOut, Broken):
             if not reader.finished:
                 raise
-
-
-class _Reader:
-    """Events of one stream: what they say, and whether the stream has come to its end."""
-
-    def __init__(self) -> None:
-        self.usage = (0, 0)
-        self.done = False
-        self.finished = False
-        self.failure: Nonsense | Reported | None = None
-        self._events = 0
-        self._half = ""
-        self._parser = sse.Parser()
-
-    def read(self, piece: bytes) -> Sequence[str]:
-        """The tokens before the first event that is a failure, which is kept in `failure`."""
-        return self._tokens(self._parser.feed(piece))
-
-    def end(self) -> Sequence[str]:
-        return [*self._tokens(self._parser.end()), *completions.whole(self._half)]
-
-    def judge(self, told_to_end: bool) -> None:
-        """A stream that neither says that it is done nor is framed may have broken off anywhere."""
-        if self.failure is not None:
-            raise self.failure
-        if not self.finished and not self._events:
-            raise Nonsense("the stream has no events")
-        if not self.finished and not told_to_end:
-            raise Broken("the stream broke off")
-
-    def _tokens(self, events: Iterable[sse.Event]) -> Sequence[str]:
-        tokens: list[str] = []
-        for event in events:
-            if self.done or self.failure is not None:
-                break
-            if event.data == _DONE:
-                self.done = self.finished = True
-                break
-            try:
-                text, finished, usage = completions.delta(event.data)
-            except (Nonsense, Reported) as failure:
-                self.failure = failure
-                break
-            self._events += 1
-            self.finished = self.finished or finished
-            self.usage = usage or self.usage
-            if text and (token := self._join(text)):
-                tokens.append(token)
-        return tokens
-
-    def _join(self, text: str) -> str:
-        """The token, and what was held back of the one before, in whole characters."""
-        text, self._half = self._half + text, ""
-        if completions.is_half(text):
-            text, self._half = text[:-1], text[-1]
-        return completions.whole(text)
 
 
 def _whole(first: bytes, pieces: Iterable[bytes]) -> Generator[Sequence[str], None, bytes]:

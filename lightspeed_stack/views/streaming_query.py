@@ -23,12 +23,12 @@ from lightspeed_stack.relay import Relay
 from lightspeed_stack.views.query import referenced_documents
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
     from lightspeed_stack.events import Teller
     from lightspeed_stack.front import Note
     from lightspeed_stack.interaction import Asked, Interactions
     from lightspeed_stack.parse import Parser
-    from lightspeed_stack.providers.base import Stream
-    from lightspeed_stack.seat import Seat
     from lightspeed_stack.streams import Streams
     from lightspeed_stack.views.door import Door
 
@@ -47,10 +47,10 @@ class StreamingQueryView(View):
     ) -> None:
         self._door = door
         self._parser = parser
-        self._interactions = interactions
-        self._streams = streams
-        self._keep_alive_seconds = keep_alive_seconds
-        self._relay = Relay()
+        self.interactions = interactions
+        self.streams = streams
+        self.keep_alive_seconds = keep_alive_seconds
+        self.relay = Relay()
 
     def dispatch_request(self) -> Response:
         body = self._door.body()
@@ -58,50 +58,30 @@ class StreamingQueryView(View):
         query = self._parser.query(body)
         self._door.allow(user, "streaming_query")
         private = self._door.is_private(user)
-        asked = self._interactions.begin(user, query, datetime.now(UTC), ENDPOINT, private=private)
+        asked = self.interactions.begin(user, query, datetime.now(UTC), ENDPOINT, private=private)
         self._door.concerns(asked.conversation_id)
         teller = events.teller(query.media_type)
-        seat = self._relay.seat(request.environ)
-        telling = _Telling(
-            asked,
-            self._interactions.stream(asked, seat),
-            seat,
-            teller,
-            self._interactions,
-            self._streams,
-            request.environ[front.NOTE],
-            self._keep_alive_seconds,
-        )
+        telling = _Telling(self, asked, teller, request.environ)
         return Response(telling, headers=_HEADERS, content_type=teller.content_type, direct_passthrough=True)
 
 
 class _Telling:
     """The body of one response."""
 
-    def __init__(
-        self,
-        asked: Asked,
-        stream: Stream,
-        seat: Seat | None,
-        teller: Teller,
-        interactions: Interactions,
-        streams: Streams,
-        note: Note,
-        keep_alive_seconds: float,
-    ) -> None:
+    def __init__(self, view: StreamingQueryView, asked: Asked, teller: Teller, environ: WSGIEnvironment) -> None:
         self._asked = asked
-        self._stream = stream
-        self._seat = seat
         self._teller = teller
-        self._interactions = interactions
-        self._streams = streams
-        self._note = note
-        self._keep_alive_seconds = keep_alive_seconds
+        self._interactions = view.interactions
+        self._streams = view.streams
+        self._keep_alive_seconds = view.keep_alive_seconds
+        self._note: Note = environ[front.NOTE]
+        self._seat = view.relay.seat(environ)
+        self._stream = self._interactions.stream(asked, self._seat)
         self._request_id = str(uuid.uuid4())
         self._tokens: list[str] = []
         self._finished = False
         self._story = self._tell()
-        streams.begin(self._request_id, asked.user.id, stream.close)
+        self._streams.begin(self._request_id, asked.user.id, self._stream.close)
 
     def __iter__(self) -> Iterator[bytes]:
         return self._story

@@ -11,7 +11,9 @@ import pytest
 
 from lightspeed_stack.providers import dial
 from lightspeed_stack.providers.dial import Dialer
-from lightspeed_stack.providers.exchange import Broken, Exchange, Limits, Pool, TooBig, Unanswered
+from lightspeed_stack.providers.exchange import Exchange, Limits
+from lightspeed_stack.providers.pool import Pool
+from lightspeed_stack.providers.reply import Broken, TooBig, Unanswered
 from lightspeed_stack.providers.wait import Aborted, TimedOut
 from tests.fakes.provider import FakeProvider
 

@@ -8,8 +8,8 @@ from lightspeed_stack import errors
 from lightspeed_stack.daemon.credentials import CredentialError
 from lightspeed_stack.providers.completions import Nonsense, Reported
 from lightspeed_stack.providers.dial import Unreachable
-from lightspeed_stack.providers.exchange import Broken, TooBig, Unanswered
 from lightspeed_stack.providers.failures import Failure, Refused, translate
+from lightspeed_stack.providers.reply import Broken, TooBig, Unanswered
 from lightspeed_stack.providers.wait import TimedOut
 
 UNAVAILABLE, FAILED = errors.ProviderUnavailable, errors.ProviderFailed

@@ -1,0 +1,117 @@
+"""One HTTP/1.1 response, as its bytes come. Pure: httptools (llhttp) parses, zlib unpacks.
+
+A body is never larger than `max_bytes`, unpacked; informational responses are passed over.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+_LONGEST_HEAD = 65536
+
+
+class Broken(Exception):
+    """The answer is not whole or not HTTP."""
+
+
+class Unanswered(Broken):
+    """The connection ended before the first byte of an answer."""
+
+
+class TooBig(Exception):
+    """The answer is longer than `max_bytes`."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer is longer than max_answer_bytes")
+
+
+class Reply:
+    """What httptools tells about one response; `on_*` are its callbacks."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.complete = False
+        self.reusable = False
+        self._parser = HttpResponseParser(self)
+        self._left = max_bytes
+        self._head_bytes = 0
+        self._in_body = False
+        self._pieces: list[bytes] = []
+        self._unpacker: zlib._Decompress | None = None
+        self._failure: Broken | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """The body in `data`; that it is not HTTP from there on is for `check` to say. Raises Broken and TooBig."""
+        if not self._in_body:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self.reusable = False
+            self._failure = Broken(f"the answer is not HTTP/1.1: {error}")
+        if not self._in_body and self._head_bytes > _LONGEST_HEAD:
+            raise Broken("the answer's headers never end")
+        return self._body()
+
+    def check(self) -> None:
+        if self._failure is not None and not self.complete:
+            raise self._failure
+
+    def end(self) -> bytes:
+        """The connection has ended: that ends an answer that has no other end."""
+        if self._head_bytes == 0:
+            raise Unanswered("the connection was closed without an answer")
+        if not self._in_body or not self.ends_by_closing:
+            raise Broken("the connection was closed in the middle of the answer")
+        self.complete = True
+        return b""
+
+    @property
+    def ends_by_closing(self) -> bool:
+        return not self.headers.keys() & {b"content-length", b"transfer-encoding"}
+
+    def on_message_begin(self) -> None:
+        self.reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self._in_body = self.status >= 200
+
+    def on_body(self, data: bytes) -> None:
+        self._pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        if self.status < 200:
+            self.headers.clear()
+            return
+        self.complete = True
+        self.reusable = self._parser.should_keep_alive()
+
+    def _body(self) -> bytes:
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        if body and b"content-encoding" in self.headers:
+            body = self._unpack(body)
+        self._left -= len(body)
+        if self._left < 0:
+            raise TooBig
+        return body
+
+    def _unpack(self, data: bytes) -> bytes:
+        encoding = self.headers[b"content-encoding"].lower()
+        if encoding == b"identity":
+            return data
+        if encoding not in (b"gzip", b"x-gzip", b"deflate"):
+            raise Broken(f"the answer's encoding is {encoding.decode('latin-1')}")
+        if self._unpacker is None:
+            self._unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        try:
+            return self._unpacker.decompress(data, self._left + 1)
+        except zlib.error as error:
+            raise Broken(f"the answer is not {encoding.decode()}: {error}") from None
