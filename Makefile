@@ -10,7 +10,7 @@ STAMP := $(VENV)/.developer
 DEMO := $(VENV)/.demo
 VENV_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: reference help run run-data-collector dev check lint format type test test-browser test-crash test-systemd soak bench vendor clean
+.PHONY: reference help run run-data-collector dev check lint format type test test-browser test-crash test-systemd soak bench docs vendor clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-zA-Z-]*:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,17 @@ soak: $(STAMP) ## faults and kill -9 of everything at random, then an audit (SEC
 reference: $(STAMP) ## write what follows from the configuration schemas
 	$(BIN)/python docs/reference.py
 
+DOCUMENTS := $(VENV)/.documents
+PICTURES := chat.png feedback.png status.png phone.png
+
+$(DOCUMENTS): $(BIN)/python setup.cfg setup.py
+	$(VENV_PIP) --editable '.[docs]'
+	@touch $@
+
+docs: $(DOCUMENTS) ## build the documents as a site in ./site, with the pictures that make test-browser took
+	@for name in $(PICTURES); do [ ! -f var/screenshots/$$name ] || cp var/screenshots/$$name docs/images/; done
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs/mkdocs.yml
+
 MARKDOWN_IT ?= 15.0.3
 VENDORED := lightspeed_stack/page/vendor
 
@@ -76,7 +87,7 @@ vendor: ## fetch the pages' Markdown library anew (MARKDOWN_IT=VERSION; needs np
 	cd build/vendor && npm pack --silent markdown-it@$(MARKDOWN_IT) && tar -xzf markdown-it-$(MARKDOWN_IT).tgz
 	sed '/^\/\/# sourceMappingURL=/d' build/vendor/package/dist/browser/markdown-it.esm.min.mjs > $(VENDORED)/markdown-it.js
 	cp build/vendor/package/LICENSE $(VENDORED)/markdown-it.LICENSE
-	@printf '%s\n' 'What the pages use of others, fetched by `make vendor`.' '' \
+	@printf '%s\n' '# What the pages use of others' '' 'Fetched by `make vendor`.' '' \
 		'markdown-it $(MARKDOWN_IT), MIT ([licence](markdown-it.LICENSE)): dist/browser/markdown-it.esm.min.mjs of' \
 		'https://registry.npmjs.org/markdown-it/-/markdown-it-$(MARKDOWN_IT).tgz, without its last line (a source map).' '' \
 		"    sha256 $$(sha256sum < $(VENDORED)/markdown-it.js | cut -d ' ' -f 1)" > $(VENDORED)/README.md

@@ -101,13 +101,21 @@ def test_the_charts_say_the_same_as_their_tables(visit: Callable[..., Page], sit
         assert total in str(page.locator(f"{place} svg").get_attribute("aria-label"))
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme", "picture"),
+    [
+        (1280, "light", "status.png"),
+        (1280, "dark", "status-dark.png"),
+        (400, "light", "status-phone.png"),
+        (400, "dark", "status-phone-dark.png"),
+    ],
+)
 def test_is_accessible_and_fits(
-    visit: Callable[..., Page], site: Stack, width: int, scheme: str, screenshots: Path
+    visit: Callable[..., Page], site: Stack, width: int, scheme: str, picture: str, screenshots: Path
 ) -> None:
     page = visit(f"{site.url}/status", viewport={"width": width, "height": 800}, color_scheme=scheme)
     expect(page.locator("#days svg")).to_be_visible()
-    page.screenshot(path=screenshots / f"status-{width}-{scheme}.png", full_page=True)
+    page.screenshot(path=screenshots / picture, full_page=True)
     page.locator("#hours summary").click()
     accessible(page)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
