@@ -24,7 +24,7 @@ ELSEWHERE = {
     "markdown-it.LICENSE": "lightspeed_stack/page/vendor/markdown-it.LICENSE",
     "images/icon.svg": "lightspeed_stack/page/icon.svg",
 }
-LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
+LINK = re.compile(r"\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -37,14 +37,17 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if page.file.src_uri.startswith("man/"):
         markdown = _manual(markdown)
     source = ELSEWHERE.get(page.file.src_uri, f"docs/{page.file.src_uri}")
-    return LINK.sub(lambda link: _relinked(link[1], source, page.file.src_uri), markdown)
+    return LINK.sub(lambda link: _relinked(link, source, page.file.src_uri), markdown)
 
 
-def _relinked(link: str, source: str, target: str) -> str:
-    """`link` in the file `source` of the tree, as the site's page `target` has to have it."""
-    wanted = posixpath.normpath(posixpath.join(posixpath.dirname(source), link))
-    shown = {path: name for name, path in ELSEWHERE.items()}.get(wanted, wanted.removeprefix("docs/"))
-    return posixpath.relpath(shown, posixpath.dirname(target) or ".")
+def _relinked(link: re.Match[str], source: str, target: str) -> str:
+    """`link` in the file `source` of the tree, as the site's page `target` has to have it; to what the site has not, only its text."""
+    wanted = posixpath.normpath(posixpath.join(posixpath.dirname(source), link[2]))
+    shown = {path: name for name, path in ELSEWHERE.items()}.get(wanted)
+    if shown is None and not wanted.startswith("docs/"):
+        return link[1]
+    place = posixpath.relpath(shown or wanted.removeprefix("docs/"), posixpath.dirname(target) or ".")
+    return f"[{link[1]}]({place}{link[3] or ''})"
 
 
 def _manual(markdown: str) -> str:
