@@ -74,24 +74,27 @@ class Reply:
         return not self.headers.keys() & {b"content-length", b"transfer-encoding"}
 
     def on_message_begin(self) -> None:
-        self.reusable = False
+        self.reusable = False  # who sends a second response to one request is not to be trusted
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.lower()] = value
+        if not self.complete:
+            self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
-        self.status = self._parser.get_status_code()
-        self._in_body = self.status >= 200
+        if not self.complete:
+            self.status = self._parser.get_status_code()
+            self._in_body = self.status >= 200
 
     def on_body(self, data: bytes) -> None:
-        self._pieces.append(data)
+        if not self.complete:
+            self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         if self.status < 200:
             self.headers.clear()
-            return
-        self.complete = True
-        self.reusable = self._parser.should_keep_alive()
+        elif not self.complete:
+            self.complete = True
+            self.reusable = self._parser.should_keep_alive()
 
     def _body(self) -> bytes:
         body = b"".join(self._pieces)
