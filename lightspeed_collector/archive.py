@@ -49,12 +49,12 @@ class Archives:
         entries: list[Entry] = []
         try:
             with open(draft, "wb", buffering=0, opener=_private) as file:
-                writer = Writer(file, self._level)
-                _fill(writer, entries, records, queue, room)
-                if not entries:
-                    return None
-                writer.put(tar.END)
-                writer.close()
+                with Writer(file, self._level) as writer:
+                    _fill(writer, entries, records, queue, room)
+                    if not entries:
+                        return None
+                    writer.put(tar.END)
+                    writer.close()
                 os.fsync(file.fileno())
             return self._keep(writer, entries)
         except OSError as error:

@@ -6,8 +6,9 @@ Names are collected in runs; a full run is sorted and packed, and reading merges
 from __future__ import annotations
 
 import heapq
-import zlib
 from collections.abc import Iterable, Iterator
+
+from lightspeed_collector import packed
 
 RUN = 32768
 BLOCK = 1024
@@ -40,8 +41,7 @@ class Backlog:
         if self._open:
             self._open.sort()
             starts = range(0, len(self._open), BLOCK)
-            blocks = ["\n".join(self._open[start : start + BLOCK]).encode("ascii") for start in starts]
-            self._runs.append([zlib.compress(block, 1) for block in blocks])
+            self._runs.append([packed.pack(self._open[start : start + BLOCK]) for start in starts])
             self._open = []
 
 
@@ -65,4 +65,4 @@ class Queue:
 
 def _unpack(blocks: Iterable[bytes]) -> Iterator[str]:
     for block in blocks:
-        yield from zlib.decompress(block).decode("ascii").split("\n")
+        yield from packed.unpack(block)

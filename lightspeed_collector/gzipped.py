@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import zlib
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, Self
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 19
 _WINDOW_AND_GZIP = 31
 _ISAL_LEVELS = (1, 2, 3)
 
@@ -17,7 +18,11 @@ class _Compressor(Protocol):
 
 
 class Writer:
-    """`put` it bytes, then `close`; `file` stays open."""
+    """In a `with` block: `put` it bytes, then `close`; `file` stays open and is not written any more after the block.
+
+    A chunk is compressed and written in a thread while the next one is gathered, so what writing raises may come one
+    chunk later.
+    """
 
     def __init__(self, file: BinaryIO, level: int) -> None:
         self._file = file
@@ -25,7 +30,16 @@ class Writer:
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._digest = hashlib.sha256()
+        self._thread: threading.Thread | None = None
+        self._error: OSError | None = None
         self.written = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._thread:
+            self._thread.join()
 
     def put(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -36,6 +50,7 @@ class Writer:
 
     def close(self) -> None:
         self._flush()
+        self._join()
         self._write(self._compressor.flush())
 
     @property
@@ -43,9 +58,22 @@ class Writer:
         return self._digest.hexdigest()
 
     def _flush(self) -> None:
-        self._write(self._compressor.compress(b"".join(self._pieces)))
-        self._pieces.clear()
-        self._waiting = 0
+        self._join()
+        pieces, self._pieces, self._waiting = self._pieces, [], 0
+        self._thread = threading.Thread(target=self._compress, args=(pieces,), name="compress")
+        self._thread.start()
+
+    def _join(self) -> None:
+        if self._thread:
+            self._thread.join()
+        if self._error:
+            raise self._error
+
+    def _compress(self, pieces: list[bytes]) -> None:
+        try:
+            self._write(self._compressor.compress(b"".join(pieces)))
+        except OSError as error:
+            self._error = error
 
     def _write(self, data: bytes) -> None:
         self._digest.update(data)

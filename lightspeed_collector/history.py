@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from lightspeed_collector import names
 from lightspeed_collector.database import Database
-from lightspeed_collector.ledger import unpack
+from lightspeed_collector.packed import unpack
 
 DROPPED = "dropped"
 QUARANTINED = "quarantined"

@@ -6,14 +6,13 @@ that changes something returns when the change is on the disk.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lightspeed_collector import names
 from lightspeed_collector.batch import Batch, Identity
 from lightspeed_collector.database import Database
+from lightspeed_collector.packed import pack, unpack
 from lightspeed_collector.retention import Entry
 
 
@@ -31,13 +30,13 @@ class Ledger:
         self._database = database
 
     def claim(self, batch: Batch, now: float) -> None:
-        row = (batch.id, batch.sha256, batch.archive_bytes, len(batch.members), _pack(batch.members))
+        row = (batch.id, batch.sha256, batch.archive_bytes, len(batch.members), pack(batch.members))
         with self._database.transaction():
             self._database.execute(
                 "INSERT OR REPLACE INTO batch (id, state, sha256, archive_bytes, records, members, identities, claimed_at)"
                 " VALUES (?, 'claimed', ?, ?, ?, ?, ?, ?)",
                 *row,
-                _pack(map(identity_text, batch.identities)),
+                pack(map(identity_text, batch.identities)),
                 now,
             )
 
@@ -107,12 +106,3 @@ def identity_text(found: Identity) -> str:
 
 def identity(text: str) -> Identity:
     return Identity(*map(int, text.split()))
-
-
-def _pack(lines: Iterable[str]) -> bytes:
-    return zlib.compress("\n".join(lines).encode("ascii"), 1)
-
-
-def unpack(blob: Any) -> list[str]:
-    """The lines of a packed column."""
-    return zlib.decompress(blob).decode("ascii").split("\n")

@@ -2,7 +2,7 @@
 
 -- A batch is claimed before it is sent, accepted before its records are deleted, done when they are.
 -- An identity is "device inode size mtime_ns", as text: an inode may have 64 bits.
--- members: zlib, one STORAGE/NAME a line. identities: zlib, one a line, null once done.
+-- Packed: lines, deflated (zlib). members: packed, one STORAGE/NAME a line. identities: packed, one a line, null once done.
 CREATE TABLE batch (
     id TEXT PRIMARY KEY,
     state TEXT NOT NULL CHECK (state IN ('claimed', 'accepted', 'done')),
