@@ -1,9 +1,11 @@
 """How the installation fares, as numbers for GET /v1/status: the spool, records by the hour, feedback by the day,
-providers, and what the collector publishes. A part that can't be told is left out and named among the problems.
+providers, and what the collector publishes. A part that can't be told is left out and named among the problems, without
+the paths that the log has.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 HOURS = 48
 DAYS = 30
 OPT_OUTS = "ls_opt_outs_total"
+
+log = logging.getLogger(__name__)
 
 
 class Status:
@@ -58,7 +62,8 @@ class Status:
         try:
             return self._counts_since(_midnight(now) - timedelta(days=DAYS - 1))
         except DatabaseError as error:
-            problems.append(f"Records can't be counted: {error}")
+            log.warning("the records of the last days can't be told: %s", error)
+            problems.append("The database cannot be used.")
             return {}
 
     def _kinds(self, problems: list[str]) -> list[dict[str, Any]]:
@@ -67,7 +72,8 @@ class Status:
             try:
                 usage = spool.usage()
             except SpoolError as error:
-                problems.append(f"How full the spool is can't be told: {error}")
+                log.warning("how full a spool is can't be told: %s", error)
+                problems.append(f"The storage for {kind} cannot be read.")
                 continue
             oldest = _time(usage.oldest) if usage.oldest else None
             found.append({"kind": kind, "records": usage.records, "bytes": usage.bytes, "oldest_at": oldest})
