@@ -62,7 +62,7 @@ class Tally:
 
     def count(self, now: datetime, *kinds: str) -> None:
         """One more of each of `kinds`; never raises, never waits for the database."""
-        hour = now.astimezone(UTC).isoformat(timespec="hours")[: len("2026-11-22T07")]
+        hour = int(now.timestamp()) // _SECONDS
         with self._lock:
             for kind in kinds:
                 self._counts[hour, kind] += 1
@@ -70,7 +70,6 @@ class Tally:
                 self._writer = threading.Thread(target=self._write, name="tally", daemon=True)
                 self._writer.start()
         if not self._counted.is_set():
-            if not self._counted.is_set():
             self._counted.set()
 
     def since(self, first: datetime) -> Counts:
