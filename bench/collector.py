@@ -27,7 +27,7 @@ from bench.load import Row, table
 from tests.fakes.daemon import ROOT, Process
 
 RECORDS = 102_000
-PLACE = "/dev/shm"  # noqa: S108 - a tmpfs is what is asked for
+PLACE = "/dev/shm"
 GOAL_SECONDS, GOAL_MEGABYTES, GOAL_MEGABYTES_MANY, GOAL_EMPTY_MS = 4.5, 64, 96, 150
 
 
