@@ -19,7 +19,7 @@ import requests
 from tests.fakes.daemon import ROOT, Ingress, Process, Stack
 from tests.soak import writer
 
-_WRITER_PAUSE = 0.05
+_WRITER_PAUSE = 0.1
 _USER_PAUSE = 0.15
 
 
@@ -53,8 +53,9 @@ class Killable:
         self._process.__enter__()
 
     def stop(self) -> None:
-        """SIGTERM."""
-        self._end()
+        """SIGTERM, if it still runs."""
+        if self._process.popen.returncode is None:
+            self._end()
 
     def _end(self) -> None:
         self._process.stop()
@@ -183,7 +184,8 @@ class User(threading.Thread):
 
     def stop(self) -> None:
         self.over.set()
-        self.join()
+        if self.ident:
+            self.join()
 
 
 class Runs(threading.Thread):
@@ -213,7 +215,8 @@ class Runs(threading.Thread):
 
     def stop(self) -> None:
         self.over.set()
-        self.join()
+        if self.ident:
+            self.join()
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Any command of the collector, to its end."""

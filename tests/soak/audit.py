@@ -16,6 +16,7 @@ from tests.soak.proxy import TAKEN, Seen
 from tests.soak.writer import KINDS, digest, is_whole
 
 _ENOUGH = 1_000_000
+_SHOWN = 40
 _REFUSALS = (400, 413)
 _DEADLINE_SECONDS = 4
 _FAULT = re.compile(r"Traceback|internal error")
@@ -172,7 +173,10 @@ def _about_leftovers(found: Evidence, table: Table) -> None:
     table.zero("drafts left at the ingress", len(list(found.ingress.store.glob(".*.draft"))))
     table.zero("ledgers set aside", len(list((found.folder / "collector").glob("*.corrupt-*"))))
     log = [*found.runs.log, *found.stack.log, *found.ingress.log]
-    table.zero("tracebacks in a log", sum(bool(_FAULT.search(line)) for line in log))
+    tracebacks = [at for at, line in enumerate(log) if _FAULT.search(line)]
+    table.zero("tracebacks in a log", len(tracebacks))
+    if tracebacks:
+        table.say("the first of them", "\n" + "\n".join(log[tracebacks[0] : tracebacks[0] + _SHOWN]))
 
 
 def _payloads(store: Path) -> dict[str, list[str]]:

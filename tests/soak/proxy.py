@@ -87,7 +87,7 @@ class Proxy:
     def __init__(self, where: Callable[[], str], seed: str, share: float, *, peace: bool) -> None:
         self.journal: list[Seen] = []
         self.closing = threading.Event()
-        self.faulty = True
+        self._faulty = True
         self._where = where
         self._dice = random.Random(seed)
         self._share = share
@@ -110,6 +110,10 @@ class Proxy:
         self._thread.join()
         self._server.server_close()
 
+    def calm(self) -> None:
+        """No more faults."""
+        self._faulty = False
+
     def forward(self, upload: Upload) -> tuple[int, bytes]:
         client = http.client.HTTPConnection(self._where(), timeout=_PATIENCE_SECONDS)
         try:
@@ -125,7 +129,7 @@ class Proxy:
         """The fault, and dice of its own for it: what is met depends on the seed and the number of the upload alone."""
         with self._lock:
             own = random.Random(self._dice.getrandbits(64))
-        return (choose(own, self._share, peace=self._peace) if self.faulty else None), own
+        return (choose(own, self._share, peace=self._peace) if self._faulty else None), own
 
     def _serve(self, sock: socket.socket) -> None:
         sock.settimeout(_PATIENCE_SECONDS)

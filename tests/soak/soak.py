@@ -7,6 +7,7 @@ import json
 import random
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tests.soak.actors import Runs, SoakedIngress, SoakedStack, User, Writers
 from tests.soak.audit import Evidence
 from tests.soak.proxy import Proxy
 
-_DRAIN_SECONDS = 300
+_STANDSTILL_SECONDS = 180
 _RELEASED_AT_ONCE = 200
 
 
@@ -29,29 +30,30 @@ class Plan:
     every: float = 2.0
     pause: float = 4.0
     killed_runs: float = 0.3
-    faults: float = 0.5
+    faults: float = 0.4
     peace: bool = True
 
 
 def soak(plan: Plan) -> Evidence:
     """Raises when the spool can't be emptied once everything is well."""
     folder = plan.folder
-    ingress = SoakedIngress(plan.seed, folder)
-    with Proxy(lambda: ingress.address, plan.seed + "proxy", plan.faults, peace=plan.peace) as proxy:
+    with ExitStack() as stage:
+        ingress = SoakedIngress(plan.seed, folder)
+        stage.callback(ingress.stop)
+        proxy = stage.enter_context(Proxy(lambda: ingress.address, plan.seed + "proxy", plan.faults, peace=plan.peace))
         stack = SoakedStack(plan.seed, folder, _settings(folder, proxy.url))
+        stage.callback(stack.stop)
         runs = Runs(plan.seed, stack.file, plan.every, plan.killed_runs)
         writers = Writers(plan.seed, folder / "spool", plan.writers)
         user = User(lambda: stack.url)
-        user.start()
-        runs.start()
-        try:
+        with ExitStack() as turmoil:
+            for actor in (runs, stack, writers, user):
+                turmoil.callback(actor.stop)
+            turmoil.callback(proxy.calm)
+            user.start()
+            runs.start()
             _kill_at_random(plan, [writers, stack, ingress])
-        finally:
-            proxy.faulty = False
-            for actor in (user, writers, stack, runs):
-                actor.stop()
         set_aside = _drain(runs)
-        ingress.stop()
     return Evidence(folder, proxy.journal, writers, user, stack, runs, ingress, set_aside)
 
 
@@ -61,7 +63,7 @@ def _settings(folder: Path, url: str) -> dict[str, object]:
         "ingress_server_url": url,
         "ingress_content_service_name": "lightspeed",
         "state_dir": str(folder / "collector"),
-        "max_archive_bytes": 60_000,
+        "max_archive_bytes": 120_000,
         "connection_timeout_seconds": 1,
         "upload_deadline_seconds": 4,
         "retry_wait_seconds": 0.05,
@@ -95,11 +97,14 @@ def _drain(runs: Runs) -> list[dict[str, str]]:
 
 def _run_until_done(runs: Runs) -> None:
     """A run that the ingress asked to wait is tried again: the ingress meant a minute at most."""
-    until = time.monotonic() + _DRAIN_SECONDS
+    least, until = float("inf"), time.monotonic() + _STANDSTILL_SECONDS
     pause = threading.Event()
     while True:
         done = runs.command("run", "--json")
-        if done.returncode == 0 and json.loads(done.stdout)["left"] == 0:
+        left = json.loads(done.stdout)["left"]
+        if done.returncode == 0 and left == 0:
             return
+        if left < least:
+            least, until = left, time.monotonic() + _STANDSTILL_SECONDS
         assert time.monotonic() < until, done.stderr
         pause.wait(1)
