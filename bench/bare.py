@@ -1,4 +1,4 @@
-"""The reference for feedback: the barest Flask view under gunicorn that stores a body as durably as the spool does."""
+"""The reference for feedback: the barest Flask view that stores a body as durably as the spool does, under plain gunicorn."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any
 
 from flask import Flask, request
 
-from lightspeed_stack.daemon import log, notify, web
+from tests.fakes.daemon import Process
+
+LISTENING = r"Listening at: (http://\S+)"
 
 
-def make_app(folder: Path) -> Flask:
+def make_app(folder: str) -> Flask:
     app = Flask(__name__)
     directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
@@ -31,8 +33,8 @@ def make_app(folder: Path) -> Flask:
     return app
 
 
-if __name__ == "__main__":
-    target, threads = Path(sys.argv[1]), int(sys.argv[2])
-    log.setup("bare")
-    listen = web.Listen("127.0.0.1", 0, workers=2, threads=threads)
-    sys.exit(web.serve(lambda: listen, lambda: make_app(target), notify.Notifier({})))
+def server(folder: Path, threads: int) -> Process:
+    """gunicorn's own threaded workers, two of them; `wait_for(LISTENING)` tells where."""
+    application = f"bench.bare:make_app({str(folder)!r})"
+    options = ["--workers", "2", "--worker-class", "gthread", "--threads", str(threads), "--keep-alive", "15"]
+    return Process([sys.executable, "-m", "gunicorn", *options, "--bind", "127.0.0.1:0", application])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 
 import requests
 
+from bench import bare
 from bench.load import Load, Row, alternate, post, table
-from tests.fakes.daemon import Process, Stack
+from tests.fakes.daemon import Stack
 
 GOAL_PER_SECOND = 2000
 GOAL_RATIO = 0.8
@@ -19,9 +19,11 @@ def rows(rounds: int = 3, seconds: int = 5) -> list[Row]:
     with tempfile.TemporaryDirectory(dir=".") as name:
         folder = Path(name).resolve()
         (folder / "bare").mkdir()
-        bare = Process([sys.executable, "-m", "bench.bare", str(folder / "bare"), "64"])
-        with bare, Stack(folder / "stack", {"service": {"workers": 2, "threads": 64, "access_log": True}}) as stack:
-            bare_url = bare.wait_for(r"ready: Serving at (http://[^,]+)").group(1)
+        with (
+            bare.server(folder / "bare", 64) as plain,
+            Stack(folder / "stack", {"service": {"workers": 2, "threads": 64, "access_log": True}}) as stack,
+        ):
+            bare_url = plain.wait_for(bare.LISTENING).group(1)
             asked = requests.post(f"{stack.url}/v1/query", json={"query": "How do I list services?"}, timeout=30).json()
             body = {
                 "conversation_id": asked["conversation_id"],
@@ -35,7 +37,7 @@ def rows(rounds: int = 3, seconds: int = 5) -> list[Row]:
                 return post(f"{stack.url}/v1/feedback", body, stack.popen.pid, seconds=seconds)
 
             def theirs() -> Load:
-                return post(f"{bare_url}/feedback", body, bare.popen.pid, seconds=seconds)
+                return post(f"{bare_url}/feedback", body, plain.popen.pid, seconds=seconds)
 
             mine, reference = alternate(rounds, ours, theirs)
     ratio = mine.per_second / reference.per_second

@@ -53,7 +53,7 @@ def main() -> None:
 
 def prepared(folder: Path, provider: str) -> dict[str, Callable[[], bytes]]:
     (folder / "bare").mkdir()
-    bare = make_app(folder / "bare")
+    bare = make_app(str(folder / "bare"))
     stack = application(folder, provider)
     web.settle()
     conversation = json.loads(post(stack, "/v1/query", QUESTION))["conversation_id"]

@@ -7,6 +7,7 @@ is walked to say what is wrong. No coercion: a wrong type is an error that names
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from lightspeed_stack import errors, explain
 
 BODY: Final = ("body",)
 _EXCERPT = 200
+_UUID = re.compile("-".join(f"[0-9a-f]{{{digits}}}" for digits in (8, 4, 4, 4, 12)))
 
 
 class Absent:
@@ -66,7 +68,7 @@ def read(raw: bytes, content_type: str | None) -> object:
     if not _is_json(content_type or ""):
         return raw.decode("utf-8", "replace")
     try:
-        value = json.loads(raw, parse_constant=_refuse_constant)
+        value = _DECODER.decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
         if b"\\u" in raw:
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
@@ -175,6 +177,8 @@ def _is_json(content_type: str) -> bool:
 
 def _canonical(text: str) -> str:
     """A UUID with dashes, or 48 hexadecimal digits; raises ValueError."""
+    if _UUID.fullmatch(text):
+        return text
     digits = text.removeprefix("conv_").lower()
     if len(digits) == 48 and set(digits) <= set("0123456789abcdef"):
         return digits
@@ -183,6 +187,9 @@ def _canonical(text: str) -> str:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _malformed(position: int, reason: str) -> NoReturn:

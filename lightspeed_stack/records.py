@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lightspeed_stack.providers.base import Chunk
 
+_encode = json.JSONEncoder(allow_nan=False).encode
+
 
 def transcript(
     *,
@@ -85,7 +87,7 @@ def chunk_as_json(chunk: Chunk) -> dict[str, object]:
 
 def encode(record: Mapping[str, object]) -> bytes:
     """One line of ASCII without a newline at its end: any text survives it, half a surrogate pair included."""
-    return json.dumps(record, allow_nan=False).encode("ascii")
+    return _encode(record).encode("ascii")
 
 
 def _time(now: datetime, separator: str) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import re
-import secrets
 import stat
 import threading
 import time
@@ -62,7 +62,7 @@ class Usage(NamedTuple):
 
 
 def _random() -> str:
-    return secrets.token_hex(4)
+    return f"{random.getrandbits(32):08x}"  # a name that is taken costs another try, no more
 
 
 class Spool:
