@@ -26,7 +26,6 @@ KEEP_DAYS = 40
 EVERY_SECONDS = 5.0
 LAST_SECONDS = 2.0
 _HOUR = "%Y-%m-%dT%H"
-_SECONDS = 3600
 
 _TALLY = Table(
     "record_tally",
@@ -53,7 +52,7 @@ class Tally:
     def __init__(self, url: str | URL, every_seconds: float = EVERY_SECONDS) -> None:
         self._database = Database(url, _prepare)
         self._every_seconds = every_seconds
-        self._counts: Counter[tuple[int, str]] = Counter()
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         self._counted = threading.Event()
         self._closed = threading.Event()
@@ -105,10 +104,10 @@ class Tally:
             log.log(logging.DEBUG if self._failing else logging.WARNING, "records are not tallied for now: %s", error)
             self._failing = True
 
-    def _add(self, counts: Counter[tuple[int, str]]) -> None:
+    def _add(self, counts: Counter[tuple[str, str]]) -> None:
         if not counts:
             return
-        rows = [{"hour": _text(hour), "kind": kind, "count": count} for (hour, kind), count in sorted(counts.items())]
+        rows = [{"hour": hour, "kind": kind, "count": count} for (hour, kind), count in sorted(counts.items())]
         oldest = datetime.now(UTC) - timedelta(days=KEEP_DAYS)
         with self._database.transaction() as connection:
             connection.execute(_ADD, rows)
@@ -118,10 +117,6 @@ class Tally:
 def _prepare(connection: Connection) -> str | None:
     connection.execute(CreateTable(_TALLY, if_not_exists=True))
     return None
-
-
-def _text(hour: int) -> str:
-    return datetime.fromtimestamp(hour * _SECONDS, UTC).strftime(_HOUR)
 
 
 def _began(hour: str) -> datetime:
