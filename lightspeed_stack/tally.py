@@ -61,7 +61,7 @@ class Tally:
 
     def count(self, now: datetime, *kinds: str) -> None:
         """One more of each of `kinds`; never raises, never waits for the database."""
-        hour = int(now.timestamp()) // _SECONDS
+        hour = now.astimezone(UTC).isoformat(timespec="hours")[: len("2026-11-22T07")]
         with self._lock:
             for kind in kinds:
                 self._counts[hour, kind] += 1
