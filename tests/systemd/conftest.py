@@ -14,6 +14,7 @@ from tests.systemd.pair import Pair
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
+TOOLS = ("systemd-nspawn", "dbus-daemon", "unshare", "nsenter", "curl", "ss", "pgrep", "man", "openssl", "rpm")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -30,9 +31,9 @@ def packages(kind: str) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def rig() -> None:
-    missing = [tool for tool in ("systemd-nspawn", "dbus-daemon", "nsenter", "curl", "rpm") if not shutil.which(tool)]
+    missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if os.geteuid() != 0 or missing:
-        pytest.exit(f"these tests need root and systemd-container, dbus, util-linux, curl, rpm (missing: {missing})", 4)
+        pytest.exit(f"these tests need root, and these programs: {', '.join(missing)}", 4)
 
 
 @pytest.fixture(scope="session")

@@ -96,6 +96,28 @@ def test_reload_refuses_a_bad_configuration_loudly(pair: Pair) -> None:
     assert any("50-test.yaml: service.port" in str(line) for line in lines), lines
 
 
+def test_reload_moves_to_another_port(pair: Pair) -> None:
+    pair.start()
+    pair.configure({"service": {"port": 8090}})
+    pair.machine.run(f"systemctl reload {STACK}")
+    pair.machine.wait_until(lambda: pair.machine.ok("curl -sS --fail http://127.0.0.1:8090/liveness"))
+    assert not pair.machine.ok(f"curl -sS --fail {URL}")
+    pair.machine.wait_until(lambda: ":8090, 2 of 2" in pair.machine.show(STACK, "StatusText")["StatusText"])
+
+
+def test_tls_with_certificate_and_key_as_credentials(pair: Pair) -> None:
+    pair.machine.run(
+        "mkdir -p -m 0700 /etc/credstore && cd /etc/credstore && openssl req -x509 -newkey rsa:2048 -nodes -days 1"
+        " -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout lightspeed-stack.tls-key"
+        " -out lightspeed-stack.tls-certificate"
+    )
+    names = {"tls_certificate_path": "lightspeed-stack.tls-certificate", "tls_key_path": "lightspeed-stack.tls-key"}
+    pair.configure({"service": {"tls_config": names}})
+    pair.start()
+    trust = "--cacert /etc/credstore/lightspeed-stack.tls-certificate"
+    assert pair.machine.run(f"curl -sS --fail {trust} https://localhost:8080/liveness")
+
+
 def test_hangup_with_a_bad_configuration_keeps_the_old_one(pair: Pair) -> None:
     pair.configure({"name": "good"})
     pair.start()

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.systemd.conftest import ROOT
 from tests.systemd.machine import Machine
 
 UNITS = (
@@ -49,6 +50,21 @@ def test_users_and_folders(machine: Machine) -> None:
         machine.run("stat -c '%a %U %G' /etc/lightspeed-stack/lightspeed-stack.yaml").strip() == "640 root lightspeed"
     )
     assert machine.run("id -gn lightspeed-stack; id -gn lightspeed-collector").split() == ["lightspeed"] * 2
+
+
+def test_example_of_an_ingress_as_a_service(machine: Machine) -> None:
+    machine.copy(
+        ROOT / "etc/examples/systemd/lightspeed-ingress.service", "/etc/systemd/system/lightspeed-ingress.service"
+    )
+    machine.run("mkdir -p -m 0700 /etc/credstore; echo secret >/etc/credstore/lightspeed-ingress.tokens")
+    assert machine.run("systemctl daemon-reload; systemd-analyze verify lightspeed-ingress.service") == ""
+    machine.run("systemctl start lightspeed-ingress")
+    upload = "curl -s -o /dev/null -w %{http_code} http://127.0.0.1:8081/api/ingress/v1/upload -F test=test"
+    assert machine.run(upload) == "401"
+    assert machine.run(f"{upload} -H 'Authorization: Bearer secret'") == "200"
+    machine.run(
+        "systemctl stop lightspeed-ingress; rm -r /etc/systemd/system/lightspeed-ingress.service /etc/credstore"
+    )
 
 
 def test_manual_pages(machine: Machine) -> None:
