@@ -7,7 +7,7 @@ batch on its way, records that were sent and are kept, the quarantine.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -18,6 +18,7 @@ from lightspeed_collector.report import Report
 from lightspeed_collector.retention import Entry, Limits, Surplus
 from lightspeed_collector.sent import Sent
 from lightspeed_collector.spool import Spool
+from lightspeed_collector.stop import Stop
 
 log = logging.getLogger(__name__)
 
@@ -38,15 +39,16 @@ class Survey:
 class Waiting:
     """The records that were not sent, as a fresh scan finds them."""
 
-    def __init__(self, spool: Spool, sent: Sent, pause: Callable[[], None]) -> None:
+    def __init__(self, spool: Spool, sent: Sent, stop: Stop) -> None:
+        """Lists the spool even when a signal came; looking at each record ends with `Stopped` then."""
         self._spool = spool
         self._sent = sent
-        self._pause = pause
-        self._scan = spool.scan(pause)
+        self._stop = stop
+        self._scan = spool.scan(stop.calm)
 
     def __iter__(self) -> Iterator[Entry]:
         for member in self._sent.unsent(self._scan.backlog):
-            self._pause()
+            self._stop.check()
             identity = self._spool.look(member)
             if identity:
                 yield Entry(member, identity)

@@ -36,7 +36,7 @@ def plan(config: Config, report: Report, stop: Stop) -> list[Planned]:
     with closing(Database.reader(state.ledger)) as database, Spool(config.folders, report.problem) as spool:
         claimed = Ledger(database).claimed()
         taken = {member for batch in claimed for member in batch.members}
-        waiting = Waiting(spool, Sent(database, spool), stop.check)
+        waiting = Waiting(spool, Sent(database, spool), stop)
         fresh = (entry for entry in waiting if entry.member not in taken)
         again = [list(map(Entry, batch.members, batch.identities)) for batch in claimed]
         planned = [_planned(batch.id, entries) for batch, entries in zip(claimed, again, strict=True)]

@@ -38,7 +38,7 @@ class Progress:
     def end(self) -> None:
         """Leave the line to whoever writes next."""
         if self._terminal and self._drawn_at:
-            self._terminal.write("\r\x1b[K")
+            self._terminal.write("\x1b[K")
             self._terminal.flush()
 
     def _draw(self, what: str) -> None:
@@ -47,7 +47,8 @@ class Progress:
         self._drawn_at = time.monotonic()
         done = min(1.0, self._sent / self._total) if self._total else 1.0
         bar = ("#" * round(done * _WIDTH)).ljust(_WIDTH, "-")
-        self._terminal.write(f"\r[{bar}] {self._sent}/{self._total} records{what}\x1b[K")
+        # The cursor waits at the beginning, so that a line of the log replaces the bar.
+        self._terminal.write(f"[{bar}] {self._sent}/{self._total} records{what}\x1b[K\r")
         self._terminal.flush()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lightspeed_collector import events
-from lightspeed_collector.errors import Error
+from lightspeed_collector.errors import Error, Stopped
 from lightspeed_stack.daemon import exits
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ class Report:
         if seen <= _SHOWN:
             self.told.add(str(error))
             event = events.INGRESS_REFUSED if error.status == exits.UNAVAILABLE else events.PROBLEM
-            log.error("%s", error, extra=events.fields(event, status=error.status))
+            level = logging.INFO if isinstance(error, Stopped) else logging.ERROR
+            log.log(level, "%s", error, extra=events.fields(event, status=error.status))
 
     def counted(self, status: int) -> None:
         """The exit status is to tell of something that has been logged."""

@@ -15,7 +15,7 @@ from lightspeed_collector.config import Config
 from lightspeed_collector.courier import Courier
 from lightspeed_collector.culprit import Inquiry
 from lightspeed_collector.database import Database
-from lightspeed_collector.errors import Error, LedgerCorrupt, Locked, Stopped
+from lightspeed_collector.errors import Error, LedgerCorrupt, Locked, SpoolError, Stopped
 from lightspeed_collector.exchange import Exchange, Tls
 from lightspeed_collector.forget import Forgetting
 from lightspeed_collector.history import History, Run
@@ -89,9 +89,6 @@ class Collection:
             parts.pipeline().run()
         except LedgerCorrupt:
             raise
-        except Stopped as stopped:
-            log.info("%s: the next run goes on", stopped)
-            self.report.counted(stopped.status)
         except Error as error:
             self.report.problem(error)
         finally:
@@ -152,10 +149,12 @@ class _Parts:
         bounds = limits.bounds(
             settings.max_spool_bytes, settings.max_record_age, last[0].ended_at if last else now, now
         )
-        waiting = Waiting(self._spool, self.sent, run.stop.calm)
-        if run.stop.requested:
+        waiting = Waiting(self._spool, self.sent, run.stop)
+        try:
+            return limits.enforce(waiting, bounds, claimed, self._spool, self.history, run.report, now)
+        except (Stopped, SpoolError) as error:
+            run.report.problem(error)
             return waiting.count()
-        return limits.enforce(waiting, bounds, claimed, self._spool, self.history, run.report, now)
 
 
 def exchange(config: Config, stop: Stop, environ: Mapping[str, str]) -> Exchange:

@@ -29,7 +29,7 @@ def gather(config: Config, report: Report, stop: Stop, now: float) -> dict[str, 
         runs = past.runs(1)
         return {
             "enabled": config.data_collector.enabled,
-            "spool": asdict(Waiting(spool, Sent(database, spool), stop.check).survey()),
+            "spool": asdict(Waiting(spool, Sent(database, spool), stop).survey()),
             "pending": [
                 {"id": batch.id, "records": len(batch.members), "bytes": batch.archive_bytes}
                 for batch in ledger.claimed() + ledger.accepted()

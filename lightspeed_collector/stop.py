@@ -47,7 +47,7 @@ class Stop:
         """Raises `Stopped` when a signal came."""
         self.calm()
         if self._signal is not None:
-            raise Stopped(f"stopped by {self._signal.name}")
+            raise Stopped(f"stopped by {self._signal.name}: the next run goes on")
 
     def calm(self) -> None:
         """As `check`, for what is to be finished even when a signal came."""
