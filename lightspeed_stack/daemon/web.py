@@ -168,9 +168,11 @@ class _Arbiter(Arbiter):
         super().start()
         gc.collect()
         gc.freeze()  # so that the collector in the workers leaves the pages shared with the arbiter alone
-        addresses = ", ".join(str(listener) for listener in self.LISTENERS)
-        log.info("listening at %s", addresses)
-        self._addresses = addresses
+        log.info("listening at %s", self._addresses)
+
+    @property
+    def _addresses(self) -> str:
+        return ", ".join(str(listener) for listener in self.LISTENERS)
 
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
         self._tell()

@@ -59,7 +59,7 @@ def test_example_of_an_ingress_as_a_service(machine: Machine) -> None:
     machine.run("mkdir -p -m 0700 /etc/credstore; echo secret >/etc/credstore/lightspeed-ingress.tokens")
     assert machine.run("systemctl daemon-reload; systemd-analyze verify lightspeed-ingress.service") == ""
     machine.run("systemctl start lightspeed-ingress")
-    upload = "curl -s -o /dev/null -w %{http_code} http://127.0.0.1:8081/api/ingress/v1/upload -F test=test"
+    upload = "curl -s -o /dev/null -w %{http_code} http://127.0.0.1:8081/api/ingress/v1/upload -d test=test"
     assert machine.run(upload) == "401"
     assert machine.run(f"{upload} -H 'Authorization: Bearer secret'") == "200"
     machine.run(

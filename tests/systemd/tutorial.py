@@ -48,6 +48,7 @@ def replay(text: str, run: Callable[[str], str]) -> str:
 
 def shape(text: str) -> list[str]:
     """The lines of a page without what differs from one hour and one machine to the next."""
+    text = re.sub(r"\d{8}T\d{6}\.\d{6}Z_[0-9a-f-]{36}_[0-9a-f]{8}", "RECORD", text)
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-f]{8,}\b", "ID", text)
     text = re.sub(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b", "DAY", text)
     text = re.sub(r"\d+(min|ms|s|h)?\b( \d+(ms|s)\b)*", "N", text)
