@@ -32,7 +32,7 @@ def test_a_key_is_asked_for_proved_and_forgotten(visit: Callable[..., Page], tmp
         expect(page.get_by_label("Your key or token")).to_be_focused()
         expect(page.get_by_label("Your question")).to_be_hidden()
         sign_in(page, "hunter1")
-        expect(page.get_by_role("alert")).to_have_text("Invalid API Key")
+        expect(page.locator("#sign-in-problem")).to_have_text("Invalid API Key")
         page.screenshot(path=screenshots / "sign-in.png")
         sign_in(page, "hunter2")
         ask(page, QUESTION)
@@ -85,7 +85,7 @@ def test_behind_a_proxy_nothing_is_asked_for(
         ask(page, QUESTION)
         assert "systemctl restart" in said(page)
         stranger = visit(f"{stack.url}/")
-        expect(stranger.get_by_role("alert")).to_contain_text("not signed in at the proxy")
+        expect(stranger.locator("#sign-in-problem")).to_contain_text("not signed in at the proxy")
         expect(stranger.get_by_label("Your key or token")).to_be_hidden()
 
 
