@@ -17,6 +17,7 @@ import requests
 from tests.fakes import misbehaviours
 from tests.fakes.daemon import Stack
 from tests.fakes.provider import FakeProvider
+from tests.fakes.tls import certificate
 
 HELLO = [
     {"event": "token", "data": {"id": 0, "token": "Hello"}},
@@ -42,8 +43,8 @@ def stack(fake: FakeProvider, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "type": "openai",
         "base_url": fake.url,
         "models": models,
-        "read_timeout_seconds": 2.5,
-        "total_timeout_seconds": 5,
+        "read_timeout_seconds": 2,
+        "total_timeout_seconds": 3,
         "max_answer_bytes": 200_000,
     }
     overrides = {
@@ -290,6 +291,28 @@ def test_an_answer_for_http_1_0(stack: Stack) -> None:
     assert body.startswith(b"data: ")
     assert body.endswith(b'"available_quotas": {}}\n\n')
     assert body.count(b"data: ") == 8
+
+
+def test_over_tls(fake: FakeProvider, tmp_path: Path) -> None:
+    pem = certificate(tmp_path)
+    tls = {"tls_certificate_path": str(pem), "tls_key_path": str(pem)}
+    provider = {"name": "fake", "type": "openai", "base_url": fake.url, "models": ["tokens-5-0.1", "slow"]}
+    overrides = {"service": {"tls_config": tls}, "inference": {"providers": [provider]}}
+    with Stack(tmp_path / "stack", overrides) as stack, requests.Session() as session:
+        assert stack.url.startswith("https:")
+        session.trust_env, session.verify = False, str(pem)
+        url = f"{stack.url}/v1/streaming_query"
+        assert [event["event"] for event in events(session.post(url, json={"query": "linux"}, timeout=10))] == [
+            "start",
+            *["token"] * 5,
+            "turn_complete",
+            "end",
+        ]
+        hung_up = fake.hung_up
+        slow = session.post(url, json={"query": "q", "provider": "fake", "model": "slow"}, timeout=10, stream=True)
+        assert next(slow.iter_lines()).startswith(b'data: {"event": "start"')
+        slow.close()
+        assert fake.wait_until(lambda fake: fake.hung_up > hung_up, 1)
 
 
 def test_two_questions_on_one_connection(stack: Stack) -> None:
