@@ -64,6 +64,13 @@ SEED ?=
 soak: $(STAMP) ## faults and kill -9 of everything at random, then an audit (SECONDS=1200 SEED=...)
 	$(BIN)/python -m tests.soak --seconds "$(SECONDS)" --seed "$(SEED)"
 
+bench: $(STAMP) ## measure everything, into bench/RESULTS.md (half an hour of a quiet machine; needs wrk)
+	@command -v wrk >/dev/null || { echo "wrk is needed: sudo apt-get install wrk"; exit 1; }
+	$(BIN)/python -m bench.run
+
+bench-%: $(STAMP) ## one of feedback, query, streams, idle, collector, scaling
+	$(BIN)/python -m bench.run $*
+
 reference: $(STAMP) ## write what follows from the configuration schemas
 	$(BIN)/python docs/reference.py
 
