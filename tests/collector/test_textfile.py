@@ -1,6 +1,7 @@
 """The metrics and the status file, as other programs read them."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -57,6 +58,21 @@ def test_status_file_holds_counts_and_times_only(site: Site, tmp_path: Path) -> 
     assert (found["last_run"]["sent"], found["last_run"]["outcome"], found["sent_total"]) == (1, "done", 1)
     assert found["waiting"] == {"records": 0, "bytes": 0, "oldest_at": None}
     assert not any(secret in text for secret in ("s3cr3t", member.split("/")[1], "127.0.0.1"))
+
+
+def test_status_file_tells_the_last_runs_and_which_of_them_sent(site: Site, tmp_path: Path) -> None:
+    site.configure(status_file=str(tmp_path / "s.json"), max_spool_bytes=5000, max_record_age=86400)
+    for count in (2, 0, 3, *[0] * 10):
+        site.put(count, age=timedelta(minutes=1))
+        site.run()
+    found = json.loads((tmp_path / "s.json").read_text())
+    assert [run["sent"] for run in found["runs"]] == [0] * 10
+    assert [(run["sent"], run["batches"]) for run in found["sent"]] == [(3, 1), (2, 1)]
+    assert found["sent"][0]["bytes"] > 0
+    assert found["runs"][0] == found["last_run"]
+    assert found["limits"] == {"spool_bytes": 5000, "record_age_seconds": 86400}
+    assert found["next_run_at"] > found["last_run"]["ended_at"]
+    assert found["quarantined"] == 0
 
 
 def test_file_that_can_not_be_written_costs_a_warning(site: Site, tmp_path: Path) -> None:
