@@ -7,6 +7,7 @@ is walked to say what is wrong. No coercion: a wrong type is an error that names
 from __future__ import annotations
 
 import json
+import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -68,8 +69,9 @@ def read(raw: bytes, content_type: str | None) -> object:
     if not _is_json(content_type or ""):
         return raw.decode("utf-8", "replace")
     try:
-        value = _DECODER.decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
-        if b"\\u" in raw:
+        text = raw.decode(json.detect_encoding(raw))
+        value = _DECODER.decode(text)
+        if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         _malformed(error.pos, error.msg)
@@ -189,7 +191,14 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is out of range")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _malformed(position: int, reason: str) -> NoReturn:

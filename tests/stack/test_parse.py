@@ -62,6 +62,8 @@ class TestRead:
             (b'{"a": NaN}', 0, "NaN is not JSON"),
             (b'{"a": -Infinity}', 0, "-Infinity is not JSON"),
             (b'{"a": "\\ud800"}', 7, "Unpaired surrogate"),
+            (b'{"a": "\xed\xa0\x80"}', 7, "Invalid UTF-8"),
+            (b'{"a": -1e999}', 0, "a number is out of range"),
             (b"[" * 100_000, 0, "Too deeply nested"),
         ],
     )
@@ -72,6 +74,10 @@ class TestRead:
     def test_a_number_too_long_to_read(self) -> None:
         [found] = items(parse.read, b"1" * 5000, JSON)
         assert found["type"] == "json_invalid"
+
+    def test_half_a_surrogate_pair_in_any_encoding(self) -> None:
+        [found] = items(parse.read, '{"a": "\\ud800"}'.encode("utf-16-le"), JSON)
+        assert found["ctx"] == {"error": "Unpaired surrogate"}
 
     def test_a_whole_surrogate_pair_is_a_character(self) -> None:
         assert parse.read(b'"\\ud83d\\ude00"', JSON) == "\N{GRINNING FACE}"
