@@ -55,8 +55,15 @@ class _Daemon:
         return self._config
 
     def load(self) -> web.Listen:
-        self._config = fresh = checked(load(self._path, self._environ))
-        return _listen(fresh, self.runtime_dir)
+        document = load(self._path, self._environ)
+        fresh = checked(document)
+        listen = _listen(fresh)
+        try:
+            web.check(listen)
+        except ConfigError as error:
+            raise document.placed(error) from error
+        self._config = fresh
+        return listen
 
     def prepare(self) -> None:
         self.config.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -77,7 +84,7 @@ class _Daemon:
         app.worker_exited(self.runtime_dir, pid)
 
 
-def _listen(settings: config.Config, runtime_dir: Path) -> web.Listen:
+def _listen(settings: config.Config) -> web.Listen:
     service, tls = settings.service, settings.service.tls_config
     password = tls.tls_key_password if tls else None
     return web.Listen(

@@ -24,7 +24,8 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from lightspeed_stack.daemon import events
-from lightspeed_stack.daemon.config import ConfigError
+from lightspeed_stack.daemon.config import ConfigError, Fault
+from lightspeed_stack.daemon.credentials import CredentialError
 from lightspeed_stack.daemon.notify import Notifier
 from lightspeed_stack.daemon.worker import Logger, Worker
 
@@ -60,6 +61,16 @@ class Listen:
     def bind(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"unix:{self.unix_socket}" if self.unix_socket else f"{host}:{self.port}"
+
+
+def check(listen: Listen) -> None:
+    """Raises `ConfigError` when no TLS can be spoken with the certificate and its key."""
+    try:
+        if listen.tls_certificate:
+            _tls(listen)
+    except (OSError, CredentialError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(Fault("", "service.tls_config", reason or "not a certificate and its key")) from error
 
 
 def serve(
@@ -112,6 +123,7 @@ def _settings(listen: Listen) -> dict[str, Any]:
         "keepalive": KEEP_ALIVE_SECONDS,
         "backlog": BACKLOG,
         "control_socket_disable": True,
+        "forwarder_headers": "",
         "logger_class": Logger,
         "when_ready": lambda server: _limit_sockets(server.LISTENERS, listen),
         "on_reload": lambda server: _limit_sockets(server.LISTENERS, listen),

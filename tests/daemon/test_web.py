@@ -133,6 +133,14 @@ def test_a_bad_configuration_at_the_start_raises(tmp_path: Path) -> None:
         assert server.wait() == 1
 
 
+def test_no_header_moves_the_path(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        for prefix in ("/other", "/public"):
+            asked = urllib.request.Request(f"{server.url}/public/slow", headers={"SCRIPT_NAME": prefix})
+            with urllib.request.urlopen(asked, timeout=20) as answer:
+                assert answer.read() == b"one"
+
+
 def test_idle_connections_are_kept_and_keep_nobody_out(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
         idle = [http.client.HTTPConnection(*server.address, timeout=20) for _ in range(24)]
