@@ -56,6 +56,7 @@ def check(config: Config) -> None:
     """Raises ConfigError."""
     redact.from_config(config.redaction)
     auth.create(config.authentication, config.authorization)
+    providers.check(config.inference)
     parts.system_prompt(config.customization)
 
 
@@ -131,7 +132,9 @@ def _conversations(made: Parts, door: Door, parser: parse.Parser) -> Iterator[tu
     yield "/v1/conversations", ConversationsView.as_view("conversations", door, made.conversations)
     yield (
         "/v1/conversations/<conversation_id>",
-        ConversationView.as_view("conversation", door, parser, made.memory, made.conversations, made.forgetting),
+        ConversationView.as_view(
+            "conversation", door, parser, made.memory, made.conversations, made.forgetting, made.redactor.apply
+        ),
     )
 
 

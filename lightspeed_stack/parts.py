@@ -44,6 +44,7 @@ class Parts:
     registry: providers.Registry
     conversations: Conversations
     memory: Memory
+    redactor: redact.Redactor
     switch: Switch
     opt_outs: OptOuts
     streams: Streams
@@ -76,6 +77,7 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
         registry=registry,
         conversations=remembered,
         memory=memory,
+        redactor=redactor,
         switch=Switch(config.state_dir, config.user_data_collection.feedback_enabled),
         opt_outs=OptOuts(config.state_dir),
         streams=Streams(runtime_dir / "streams"),

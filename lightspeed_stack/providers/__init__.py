@@ -26,6 +26,16 @@ def create(inference: config.Inference, state_dir: Path) -> Registry:
     return Registry(providers, *default, windows)
 
 
+def check(inference: config.Inference) -> None:
+    """Raises ConfigError as `create` does; asks nobody, writes nothing."""
+    if any(settings.type != "embedded" for settings in inference.providers):
+        from lightspeed_stack.providers.api import Api
+
+        for settings in inference.providers:
+            if settings.type != "embedded":
+                Api(settings)
+
+
 def _create(settings: config.Provider, state_dir: Path) -> Provider:
     if settings.type == "embedded":
         from lightspeed_stack.providers import embedded

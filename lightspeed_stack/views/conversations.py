@@ -12,7 +12,7 @@ from lightspeed_stack import parse
 from lightspeed_stack.views import reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lightspeed_stack.conversations import Conversation, Conversations, Turn
     from lightspeed_stack.forgetting import Forgetting
@@ -45,12 +45,14 @@ class ConversationView(MethodView):
         memory: Memory,
         conversations: Conversations,
         forgetting: Forgetting,
+        redact: Callable[[str], str],
     ) -> None:
         self._door = door
         self._parser = parser
         self._memory = memory
         self._conversations = conversations
         self._forgetting = forgetting
+        self._redact = redact
 
     def get(self, conversation_id: str) -> Response:
         user = self._door.enter_for("get_conversation")
@@ -64,7 +66,7 @@ class ConversationView(MethodView):
         topic_summary = self._parser.topic_summary(body)
         self._door.allow(user, "update_conversation")
         known = self._memory.own(user, parse.conversation_id(conversation_id), "update")
-        self._conversations.rename(known.id, topic_summary)
+        self._conversations.rename(known.id, self._redact(topic_summary))
         message = "Topic summary updated successfully"
         return reply.as_json({"conversation_id": known.id, "success": True, "message": message})
 

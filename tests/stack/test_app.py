@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from lightspeed_stack import app, parse
 from lightspeed_stack.daemon.config import ConfigError
-from tests.fakes.application import application, configuration
+from tests.fakes.application import application, configuration, provider
 from tests.stack.conftest import MakeClient
 
 JSON = "application/json"
@@ -258,6 +258,9 @@ class TestWiring:
         [
             ({"redaction": {"filters": [{"name": "w", "pattern": "(", "replace_with": ""}]}}, "redaction.filters[0]"),
             ({"customization": {"system_prompt_path": "/nowhere/at/all"}}, "customization.system_prompt_path"),
+            (provider("https://127.0.0.1:99999/v1"), "base_url"),
+            (provider("https://127.0.0.1/v1", ca_bundle="/nowhere/at/all"), "ca_bundle"),
+            (provider("https://127.0.0.1/v1", headers={"X": "two\nlines"}), "headers"),
         ],
     )
     def test_check_names_the_key(self, tmp_path: Path, overrides: dict[str, Any], key: str) -> None:

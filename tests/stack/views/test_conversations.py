@@ -116,6 +116,13 @@ class TestRename:
         answer = client.put(f"{ALL}/{identity}?user_id=bob", json={"topic_summary": "mine"})
         assert (answer.status_code, answer.json) == (403, foreign(identity, "update"))
 
+    def test_the_name_is_redacted(self, make_client: MakeClient) -> None:
+        client = make_client(redaction={"builtin": ["email"]})
+        identity = ask(client, "one")
+        client.put(f"{ALL}/{identity}?user_id=alice", json={"topic_summary": "mail bob@example.com"})
+        [listed] = client.get(f"{ALL}?user_id=alice").json["conversations"]
+        assert listed["topic_summary"] == "mail [EMAIL]"
+
     @pytest.mark.parametrize("body", [{}, {"topic_summary": ""}, {"topic_summary": "x" * 1001}, {"topic_summary": 1}])
     def test_what_is_no_name(self, client: FlaskClient, body: dict[str, object]) -> None:
         assert client.put(f"{ALL}/{ask(client, 'one')}?user_id=alice", json=body).status_code == 422
