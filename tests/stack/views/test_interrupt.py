@@ -47,6 +47,7 @@ def test_an_answer_is_stopped(stack: Stack, fake: FakeProvider, model: str) -> N
     hung_up = fake.hung_up
     with Reader(stack, model) as reader:
         start = reader.start
+        assert fake.wait_until(lambda fake: [request.model for request in fake.asked[-1:]] == [model])
         said = {"silent-after-tokens": "Hello from fake", "slow": "x"}.get(model, "")
         reader.until(b'"start"' if not said else said.split()[-1].encode() + b'"}}')
         response = interrupt(stack, start["request_id"])

@@ -228,7 +228,7 @@ class Reader:
 
     @property
     def start(self) -> dict[str, str]:
-        line = next(line for line in self.until(b'"start"').splitlines() if line.startswith(b"data: "))
+        line = next(line for line in self.until(b'"}}\n\n').splitlines() if line.startswith(b"data: "))
         data: dict[str, str] = json.loads(line.removeprefix(b"data: "))["data"]
         return data
 
