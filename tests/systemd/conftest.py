@@ -46,6 +46,7 @@ def machine(package: Path) -> Iterator[Machine]:
     with Machine() as booted:
         booted.copy(package, "/root/package.deb")
         booted.run("dpkg --install /root/package.deb")
+        Pair(booted).reset()
         yield booted
 
 
@@ -53,6 +54,5 @@ def machine(package: Path) -> Iterator[Machine]:
 def pair(machine: Machine) -> Iterator[Pair]:
     """Both daemons as after an installation, stopped, with empty spools; what a test changes is undone after it."""
     pair = Pair(machine)
-    pair.reset()
     yield pair
     pair.reset()

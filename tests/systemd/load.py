@@ -1,9 +1,10 @@
-"""usage: load.py URL THREADS STOP_FILE: request URL until the file exists, each time over a new connection.
+"""usage: load.py URL THREADS STOP_FILE [JSON]: request URL until the file exists, each time over a new connection.
 
 Prints one line of JSON: how many were answered 200, how many failed and how, the longest in seconds.
 """
 
 import collections
+import http.client
 import json
 import sys
 import threading
@@ -13,6 +14,8 @@ import urllib.request
 from pathlib import Path
 
 url, threads, stop = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+body = sys.argv[4].encode() if len(sys.argv) > 4 else None
+request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
 counts: collections.Counter[str] = collections.Counter()
 longest = [0.0]
 
@@ -20,12 +23,12 @@ longest = [0.0]
 def once() -> None:
     began = time.monotonic()
     try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:
             answer.read()
             counts[str(answer.status)] += 1
     except urllib.error.HTTPError as error:
         counts[str(error.code)] += 1
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         counts[type(getattr(error, "reason", error)).__name__] += 1
     longest[0] = max(longest[0], time.monotonic() - began)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from typing import Any
 
@@ -12,12 +13,13 @@ URL = "http://127.0.0.1:8080/liveness"
 
 
 class Load:
-    """Requests over new connections, from several threads, until `stop`."""
+    """Requests over new connections, from several threads, until `stop`; with a body they are POSTs."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, url: str = URL, body: object = None) -> None:
         self._machine = pair.machine
         self._machine.run("rm -f /run/stop-load")
-        self._process = pair.started(f"exec python3 {ROOT}/tests/systemd/load.py {URL} 8 /run/stop-load")
+        more = shlex.quote(json.dumps(body)) if body else ""
+        self._process = pair.started(f"exec python3 {ROOT}/tests/systemd/load.py {url} 8 /run/stop-load {more}")
 
     def stop(self) -> dict[str, Any]:
         self._machine.run("touch /run/stop-load")
@@ -138,6 +140,21 @@ def test_restart_behind_the_socket_refuses_nobody(pair: Pair) -> None:
     counts = load.stop()
     assert set(counts) == {"200", "longest"}, counts
     assert counts["200"] > 20
+
+
+def test_what_was_acknowledged_is_kept_over_restarts_and_kills(pair: Pair) -> None:
+    pair.unit(STACK, "[Service]\nRestartSec=100ms\n")
+    pair.start()
+    conversation = pair.ask()["conversation_id"]
+    body = {"conversation_id": conversation, "user_question": "q", "llm_response": "a", "sentiment": 1}
+    load = Load(pair, "http://127.0.0.1:8080/v1/feedback", body)
+    for action in ("restart", "kill -s KILL", "restart", "kill -s KILL"):
+        stored = len(pair.records("feedback"))
+        pair.machine.wait_until(lambda stored=stored: len(pair.records("feedback")) > stored + 10)
+        pair.machine.run(f"systemctl {action} {STACK}")
+    pair.machine.wait_until(lambda: pair.machine.ok(f"curl -sS --fail {URL}"))
+    counts = load.stop()
+    assert len(pair.records("feedback")) >= counts["200"] > 40
 
 
 def test_socket_unit_on_a_unix_socket(pair: Pair) -> None:
