@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from lightspeed_stack.providers.base import Answer
 if TYPE_CHECKING:
     from lightspeed_stack.auth import User
     from lightspeed_stack.config import Service
-    from lightspeed_stack.memory import Memory
+    from lightspeed_stack.memory import Memory, Past
     from lightspeed_stack.metrics import Metrics
     from lightspeed_stack.parse import Query
     from lightspeed_stack.providers import Registry
@@ -111,7 +111,7 @@ class Interactions:
         redact = self._redactor.apply
         system = redact(self._system_prompt(query.system_prompt))
         files = attachments.redacted(attachments.take(query.attachments, **self._limits), redact)
-        past = self._memory.recall(user, query.conversation_id)
+        past = self._redacted(self._memory.recall(user, query.conversation_id))
         provider, model = self._registry.choose(query.provider, query.model, past.last_used)
         question = redact(query.query)
         refusal = self._scope.refusal(question, past.turns, provider, model)
@@ -183,6 +183,12 @@ class Interactions:
         if text or outcome != FAILED:
             tokens = input_tokens, output_tokens
             self._transcripts.keep(asked, answer, outcome, tokens, (*asked.chunks, *chunks))
+
+    def _redacted(self, past: Past) -> Past:
+        """What was remembered before a filter was configured must not reach the provider now."""
+        redact = self._redactor.apply
+        turns = (replace(turn, question=redact(turn.question), answer=redact(turn.answer)) for turn in past.turns)
+        return replace(past, turns=tuple(turns))
 
     def _refuse_override(self, user: User, query: Query) -> None:
         if query.provider:

@@ -287,6 +287,13 @@ class TestRedaction:
         assert "sesame" not in client.get(f"/v1/conversations/{identity}").text
         assert "sesame" not in client.get("/v1/conversations").text
 
+    def test_a_filter_holds_for_what_was_remembered_before_it(
+        self, make_client: MakeClient, fake: FakeProvider
+    ) -> None:
+        identity = make_client().post(QUERY, json={"query": "open sesame"}).json["conversation_id"]
+        make_client(redaction=SESAME).post(QUERY, json={"query": "and now?", "conversation_id": identity})
+        assert [message["content"] for message in asked(fake)][1:] == ["open [x]", "Hello from fake", "and now?"]
+
     def test_of_the_answer_the_user_sees_all_and_the_record_the_rest(
         self, make_client: MakeClient, tmp_path: Path
     ) -> None:
