@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,10 @@ from lightspeed_stack.daemon.env import EnvText
 T = TypeVar("T")
 Schema = Mapping[str, Any]
 
+_MASK = "*" * 10
+_PASSWORD_IN_URL = re.compile(r"(?<=://)[^/?#\s]*@")
+_SECRET_IN_QUERY = re.compile(r"(?i)(?<=[?&;])((?:[\w.-]*(?:key|token|secret|passw|sig)[\w.-]*)=)[^&;#\s]+")
+
 
 class Secret:
     """Text that no log, dump or traceback shows."""
@@ -36,7 +41,7 @@ class Secret:
         return self._text
 
     def __str__(self) -> str:
-        return "**********"
+        return _MASK
 
     __repr__ = __str__
 
@@ -73,13 +78,15 @@ def build(cls: type[T], data: Mapping[str, Any]) -> T:
 
 
 def masked(value: Any) -> Any:
-    """`value` (a configuration) as plain lists, mappings and text, every secret masked."""
+    """`value` (a configuration) as plain lists, mappings and text, every secret masked, those within URLs too."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: masked(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {key: masked(part) for key, part in value.items()}
     if isinstance(value, tuple | list):
         return [masked(part) for part in value]
+    if isinstance(value, str):
+        return _SECRET_IN_QUERY.sub(rf"\g<1>{_MASK}", _PASSWORD_IN_URL.sub(f"{_MASK}@", value))
     return str(value) if isinstance(value, Path | Secret) else value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,6 @@ from lightspeed_stack.views import reply
 if TYPE_CHECKING:
     from lightspeed_stack.config import Config
     from lightspeed_stack.views.door import Door
-
-_PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 class ConfigView(View):
@@ -33,14 +30,4 @@ class ConfigView(View):
 
 
 def _shown(config: Config) -> Mapping[str, Any]:
-    shown: Mapping[str, Any] = _without_passwords(masked(config))
-    return {**shown, "mcp_servers": []}
-
-
-def _without_passwords(value: Any) -> Any:
-    """A URL may carry a password that its key does not tell of."""
-    if isinstance(value, dict):
-        return {key: _without_passwords(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_without_passwords(part) for part in value]
-    return _PASSWORD_IN_URL.sub("**********@", value) if isinstance(value, str) else value
+    return {**masked(config), "mcp_servers": []}

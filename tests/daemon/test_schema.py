@@ -138,3 +138,15 @@ def test_secrets_stay_out_of_every_rendering(tmp_path: Path) -> None:
     assert whole.secret
     assert whole.secret.reveal() == "hunter2"
     assert whole.secret == Secret("hunter2") != Secret("other")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:p@ss@host/v1", "https://**********@host/v1"),
+        ("https://host/v1?version=2&api-key=hunter2#x", "https://host/v1?version=2&api-key=**********#x"),
+        ("https://host/@v1?version=2", "https://host/@v1?version=2"),
+    ],
+)
+def test_secrets_within_a_url_are_masked(url: str, shown: str) -> None:
+    assert schema.masked({"urls": [url]}) == {"urls": [shown]}
