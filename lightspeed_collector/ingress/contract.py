@@ -94,9 +94,9 @@ class Claim:
     def fault(self, sha256: str, records: int) -> str | None:
         """Why an archive with this digest and number of records isn't the one claimed."""
         if self.sha256.lower() != sha256:
-            return f"its sha256 is {sha256}, the metadata says {self.sha256[:80]}"
+            return f"its sha256 is {sha256}, the metadata says {self.sha256[:80]!a}"
         if self.records not in (None, str(records)):
-            return f"it holds {records} records, the metadata says {self.records}"
+            return f"it holds {records} records, the metadata says {self.records[:80]!a}"
         return None
 
 

@@ -146,6 +146,11 @@ class TestArchive:
         assert answer.status_code == 400
         assert "sha256" in answer.text
 
+    def test_what_it_says_makes_no_lines_of_its_own(self, ingress: Ingress) -> None:
+        name, body = batch()
+        answer = upload(ingress.url, body, name, 2, sha256="0\n2026-01-01 INFO took all")
+        assert (answer.status_code, answer.text.count("\n")) == (400, 1)
+
     def test_the_notification_says_it_all(self, ingress: Ingress) -> None:
         name, body = batch()
         assert upload(ingress.url, body, name, 2).status_code == 202
