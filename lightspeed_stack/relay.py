@@ -92,7 +92,6 @@ class Relay:
     def _let_in(self) -> Iterable[Seat]:
         while self._arrived:
             seat = self._arrived.popleft()
-            if seat not in self._present:
+            if not seat.is_empty:
                 self._present.add(seat)
-                seat.enter()
-            yield seat
+                yield seat

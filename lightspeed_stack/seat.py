@@ -40,6 +40,7 @@ class Seat:
         self._pieces = _nothing()
         self._unsent = b""
         self._stuck_since: float | None = None
+        self._is_watched = False
         self._is_gone = False
         self._awaited: dict[int, int] = {}
         self._found: list[tuple[int, int]] = []
@@ -77,8 +78,9 @@ class Seat:
 
     # the rest is for the relay's thread
 
-    def enter(self) -> None:
-        self._relay.watch(self._descriptor, select.EPOLLRDHUP, self)
+    @property
+    def is_empty(self) -> bool:
+        return self._told.is_set()
 
     def note(self, descriptor: int, event: int) -> None:
         if descriptor in self._awaited:
@@ -96,6 +98,9 @@ class Seat:
             self._leave(failure)
 
     def _go_on(self) -> None:
+        if not self._is_watched:
+            self._relay.watch(self._descriptor, select.EPOLLRDHUP, self)
+            self._is_watched = True
         if self._is_gone or (self._stuck_since and time.monotonic() - self._stuck_since > self._patience()):
             raise Disconnected
         if self._unsent:
@@ -139,7 +144,8 @@ class Seat:
 
     def _leave(self, failure: Exception | None) -> None:
         self._pieces.close()
-        self._relay.unwatch(self._descriptor)
+        if self._is_watched:
+            self._relay.unwatch(self._descriptor)
         self._relay.dismiss(self)
         self._failure = failure
         self._told.set()

@@ -159,6 +159,17 @@ def test_a_client_that_resets_is_noticed_when_something_comes() -> None:
             told.result(1)
 
 
+def test_a_socket_that_is_closed_already_spoils_no_others() -> None:
+    relay = Relay()
+    with connected(relay=relay) as (seat, _):
+        pass
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        seat.tell(words(b"Hello"))
+    with connected(relay=relay) as (seat, client):
+        seat.tell(words(b"Hello"))
+        assert read(client, 5) == b"Hello"
+
+
 def endless(counted: list[int]) -> Pieces:
     while True:
         counted[0] += 1
