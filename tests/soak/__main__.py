@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import secrets
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.soak.audit import audit
+from tests.soak.audit import Evidence, audit
 from tests.soak.soak import Plan, soak
 
 
@@ -23,14 +24,26 @@ def main() -> int:
     seed = args.seed or secrets.token_hex(4)
     print(f"soak: seed {seed}, {args.seconds:g} s of faults and kills", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="lightspeed-soak-"))
-    table = audit(soak(Plan(folder, args.seconds, seed)))
+    found = soak(Plan(folder, args.seconds, seed))
+    table = audit(found)
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {_commit()}, seed {seed}, {args.seconds:g} s\n\n{table}\n")
     if table.passed:
         shutil.rmtree(folder)
         print("0 lost, 0 unexplained repeats")
         return 0
+    _keep(found)
     print(f"FAILED; everything is kept in {folder}")
     return 1
+
+
+def _keep(found: Evidence) -> None:
+    """What only this process knows: the journal of the network, when there were kills, the logs."""
+    journal = "".join(json.dumps(seen._asdict()) + "\n" for seen in found.journal)
+    (found.folder / "journal.jsonl").write_text(journal)
+    actors = (found.writers, found.stack, found.runs, found.ingress)
+    (found.folder / "kills.json").write_text(json.dumps({actor.name: actor.kills for actor in actors}))
+    for actor in (found.stack, found.runs, found.ingress):
+        (found.folder / f"{actor.name}.log").write_text("\n".join(actor.log))
 
 
 def _commit() -> str:

@@ -59,9 +59,17 @@ class Incoming(Connection):
         return body
 
     def send(self, data: bytes) -> None:
+        """What is sent to a collector that has stopped listening is not told."""
+        heard = not self._is_gone()
         super().send(data)
-        if found := _WHOLE_HEAD.match(data):
+        if heard and (found := _WHOLE_HEAD.match(data)):
             self.told = int(found[1])
+
+    def _is_gone(self) -> bool:
+        try:
+            return not self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
 
     @property
     def closing(self) -> bool:
