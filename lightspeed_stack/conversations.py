@@ -80,12 +80,15 @@ _TOUCH = text(
     ON CONFLICT (id) DO UPDATE SET last_used_provider = excluded.last_used_provider,
         last_used_model = excluded.last_used_model, last_message_at = excluded.last_message_at,
         message_count = conversation.message_count + 1
-    WHERE conversation.user_id = excluded.user_id
-    RETURNING message_count"""
-).columns(_CONVERSATION.c.message_count)
-_ADD_TURN = _TURN.insert().values(conversation_id=_ID)
-_RENAME = _CONVERSATION.update().where(_CONVERSATION.c.id == bindparam("this"))
-_DELETE = _CONVERSATION.delete().where(_CONVERSATION.c.id == _ID)
+    WHERE conversation.user_id = excluded.user_id"""
+)
+_ADD_TURN = text(
+    """INSERT INTO turn (conversation_id, number, question, answer, provider, model, started_at, completed_at, extras)
+    SELECT id, message_count, :question, :answer, :provider, :model, :started_at, :completed_at, :extras
+    FROM conversation WHERE id = :id AND user_id = :user_id"""
+)
+_RENAME = text("UPDATE conversation SET topic_summary = :topic_summary WHERE id = :id")
+_DELETE = text("DELETE FROM conversation WHERE id = :id")
 _VERSION = select(func.max(_MADE.c.version))
 _STATE_VERSION = text("INSERT INTO conversation_schema (version) VALUES (:version) ON CONFLICT DO NOTHING")
 
@@ -156,24 +159,19 @@ class Conversations:
 
         Raises Foreign if it is somebody else's.
         """
-        values = _values(turn) | {"id": conversation_id}
-        began = {"user_id": user_id, "topic_summary": None if topic_summary is None else _storable(topic_summary)}
-        with self._database.transaction() as connection:
-            number = connection.execute(_TOUCH, values | began).scalar()
-            if number is None:
-                raise Foreign
-            connection.execute(_ADD_TURN, values | {"number": number})
+        values = _values(turn) | {"id": conversation_id, "user_id": user_id}
+        name = None if topic_summary is None else _storable(topic_summary)
+        if self._database.change((_TOUCH, values | {"topic_summary": name}), (_ADD_TURN, values)) == 0:
+            raise Foreign
 
     def rename(self, conversation_id: str, topic_summary: str) -> bool:
         """Whether there was such a conversation."""
-        with self._database.transaction() as connection:
-            values = {"this": conversation_id, "topic_summary": _storable(topic_summary)}
-            return connection.execute(_RENAME, values).rowcount == 1
+        values = {"id": conversation_id, "topic_summary": _storable(topic_summary)}
+        return self._database.change((_RENAME, values)) == 1
 
     def delete(self, conversation_id: str) -> bool:
         """Remove the conversation and its turns; whether there was one."""
-        with self._database.transaction() as connection:
-            return connection.execute(_DELETE, {"id": conversation_id}).rowcount == 1
+        return self._database.change((_DELETE, {"id": conversation_id})) == 1
 
 
 def _prepare(connection: Connection) -> str | None:

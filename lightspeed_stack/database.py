@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Select, TextClause, create_engine, event, make_url
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 10
 NO_VALUES: Mapping[str, object] = MappingProxyType({})
+Statement = Select[Any] | TextClause
 _SQLITE = SQLiteDialect_pysqlite(paramstyle="named")
 _REASONS = (SQLAlchemyError, sqlite3.Error, OSError, ImportError, UnicodeError)
 
@@ -44,9 +45,9 @@ class Database:
         self._lock = threading.Lock()
         self._writing: AbstractContextManager[object] = nullcontext()
         self._owner = 0
-        self._readers: sqlite.Readers | None = None
-        self._statements: dict[Select[Any], tuple[str, Mapping[str, object]]] = {}
-        self._of_parents: list[tuple[Engine, sqlite.Readers | None]] = []
+        self._direct: sqlite.Connections | None = None
+        self._statements: dict[Statement, tuple[str, dict[str, object]]] = {}
+        self._of_parents: list[tuple[Engine, sqlite.Connections | None]] = []
 
     def __del__(self) -> None:
         self.close()
@@ -55,8 +56,8 @@ class Database:
         """Close the connections; they are made anew when they are needed."""
         if self._engine is not None and self._owner == os.getpid():
             self._engine.dispose()
-            if self._readers is not None:
-                self._readers.close()
+            if self._direct is not None:
+                self._direct.close()
 
     @property
     def name(self) -> str:
@@ -75,26 +76,40 @@ class Database:
         except _REASONS as error:
             raise self._told(error) from error
 
+    def change(self, *steps: tuple[Statement, Mapping[str, object]]) -> int:
+        """All of it or nothing; how many rows the last statement changed. Raises DatabaseError."""
+        try:
+            engine = self._ready()
+            if self._direct is not None:
+                with self._writing:
+                    return self._direct.change([self._bound(*step) for step in steps])
+            with engine.begin() as connection:
+                options = {"preserve_rowcount": True}
+                counts = [connection.execute(*step, execution_options=options).rowcount for step in steps]
+                return counts[-1]
+        except _REASONS as error:
+            raise self._told(error) from error
+
     def rows(self, statement: Select[Any], values: Mapping[str, object] = NO_VALUES) -> Sequence[Sequence[Any]]:
         """What a single statement finds that changes nothing; raises DatabaseError."""
         try:
             engine = self._ready()
-            if self._readers is not None:
-                text, constants = self._compiled(statement)
-                return self._readers.rows(text, {**constants, **values})
+            if self._direct is not None:
+                return self._direct.rows(*self._bound(statement, values))
             with engine.connect() as connection:
                 return connection.execute(statement, values).all()
         except _REASONS as error:
             raise self._told(error) from error
 
-    def _compiled(self, statement: Select[Any]) -> tuple[str, Mapping[str, object]]:
-        """The statement for sqlite3, and the values that are its own."""
+    def _bound(self, statement: Statement, values: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
+        """The statement as sqlite3 takes it, and the values with those that are the statement's own."""
         known = self._statements.get(statement)
         if known is None:
             compiled = statement.compile(dialect=_SQLITE)
             constants = {name: value for name, value in compiled.params.items() if value is not None}
             known = self._statements[statement] = str(compiled), constants
-        return known
+        text, constants = known
+        return text, {**constants, **values}
 
     def _ready(self) -> Engine:
         if self._engine is not None and self._owner == os.getpid():
@@ -103,8 +118,8 @@ class Database:
             if self._engine is None or self._owner != os.getpid():
                 if self._engine is not None:
                     # kept: dropping them would close the parent's connections
-                    self._of_parents.append((self._engine, self._readers))
-                self._engine = self._readers = None
+                    self._of_parents.append((self._engine, self._direct))
+                self._engine = self._direct = None
                 self._engine = self._prepared(self._create())
                 self._owner = os.getpid()
         return self._engine
@@ -148,7 +163,7 @@ class Database:
             connect_args={"timeout": WAIT_SECONDS},
         )
         event.listen(engine, "connect", sqlite.set_up)
-        self._readers = sqlite.Readers(lambda: sqlite.reader(path, WAIT_SECONDS))
+        self._direct = sqlite.Connections(lambda: sqlite.connect(path, WAIT_SECONDS))
         return engine
 
     def _told(self, error: Exception) -> DatabaseError:

@@ -31,46 +31,56 @@ class Counting:
         self.made: list[sqlite3.Connection] = []
 
     def __call__(self) -> sqlite3.Connection:
-        self.made.append(sqlite.reader(self._path, 1))
+        self.made.append(sqlite.connect(self._path, 1))
         return self.made[-1]
 
 
-def test_one_connection_serves_one_reader_after_the_other(path: str) -> None:
+def test_one_connection_serves_one_after_the_other(path: str) -> None:
     connect = Counting(path)
-    readers = sqlite.Readers(connect)
+    connections = sqlite.Connections(connect)
     for value in (7, 8):
-        found = readers.rows("SELECT count(*) FROM number WHERE value = :value", {"value": value})
+        found = connections.rows("SELECT count(*) FROM number WHERE value = :value", {"value": value})
         assert found == [(value == 7,)]
     assert len(connect.made) == 1
-    readers.close()
+    connections.close()
 
 
 def test_what_others_have_committed_is_seen_at_once(path: str) -> None:
-    readers = sqlite.Readers(Counting(path))
-    assert readers.rows("SELECT value FROM number", {}) == [(7,)]
+    connections = sqlite.Connections(Counting(path))
+    assert connections.rows("SELECT value FROM number", {}) == [(7,)]
     other = sqlite3.connect(path)
     other.execute("UPDATE number SET value = 8")
     other.commit()
     other.close()
-    assert readers.rows("SELECT value FROM number", {}) == [(8,)]
-    readers.close()
+    assert connections.rows("SELECT value FROM number", {}) == [(8,)]
+    connections.close()
 
 
 def test_after_an_error_there_is_a_new_connection(path: str) -> None:
     connect = Counting(path)
-    readers = sqlite.Readers(connect)
+    connections = sqlite.Connections(connect)
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
-        readers.rows("SELECT * FROM letter", {})
-    assert readers.rows("SELECT value FROM number", {}) == [(7,)]
+        connections.rows("SELECT * FROM letter", {})
+    assert connections.rows("SELECT value FROM number", {}) == [(7,)]
     assert len(connect.made) == 2
-    readers.close()
+    connections.close()
+
+
+def test_changes_are_made_together_or_not_at_all(path: str) -> None:
+    connections = sqlite.Connections(Counting(path))
+    add = "INSERT INTO number VALUES (:value)"
+    assert connections.change([(add, {"value": 8}), ("UPDATE number SET value = value + 1", {})]) == 2
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        connections.change([(add, {"value": 1}), ("DELETE FROM letter", {})])
+    assert connections.rows("SELECT value FROM number ORDER BY value", {}) == [(8,), (9,)]
+    connections.close()
 
 
 def test_no_connection_is_open_after_close(path: str) -> None:
     connect = Counting(path)
-    readers = sqlite.Readers(connect)
-    readers.rows("SELECT value FROM number", {})
-    readers.close()
+    connections = sqlite.Connections(connect)
+    connections.rows("SELECT value FROM number", {})
+    connections.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connect.made[0].execute("SELECT 1")
 
