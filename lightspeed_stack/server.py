@@ -15,6 +15,7 @@ from pathlib import Path
 from lightspeed_stack import app, config
 from lightspeed_stack.daemon import credentials, exits, web
 from lightspeed_stack.daemon.config import ConfigError, Document, load
+from lightspeed_stack.daemon.listen import Listen, check
 from lightspeed_stack.daemon.notify import Notifier
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class _Daemon:
         self._path = path
         self._environ = environ
         self._config: config.Config | None = None
+        self._listen: Listen | None = None
 
     @property
     def config(self) -> config.Config:
@@ -54,15 +56,15 @@ class _Daemon:
             raise RuntimeError("load comes first")
         return self._config
 
-    def load(self) -> web.Listen:
+    def load(self) -> Listen:
         document = load(self._path, self._environ)
         fresh = checked(document)
         listen = _listen(fresh)
         try:
-            web.check(listen)
+            check(listen, self._listen)
         except ConfigError as error:
             raise document.placed(error) from error
-        self._config = fresh
+        self._config, self._listen = fresh, listen
         return listen
 
     def prepare(self) -> None:
@@ -84,10 +86,10 @@ class _Daemon:
         app.worker_exited(self.runtime_dir, pid)
 
 
-def _listen(settings: config.Config) -> web.Listen:
+def _listen(settings: config.Config) -> Listen:
     service, tls = settings.service, settings.service.tls_config
     password = tls.tls_key_password if tls else None
-    return web.Listen(
+    return Listen(
         host=service.host,
         port=service.port,
         workers=service.workers,

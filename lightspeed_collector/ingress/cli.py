@@ -97,12 +97,13 @@ def _services(text: str) -> frozenset[str]:
 def main(args: argparse.Namespace) -> int:
     from lightspeed_collector.ingress.app import create_app
     from lightspeed_stack.daemon import web
+    from lightspeed_stack.daemon.listen import Listen
     from lightspeed_stack.daemon.log import setup
     from lightspeed_stack.daemon.notify import Notifier
 
     setup("lightspeed-ingress", getattr(args, "verbose", False))
     settings = _settings(args)
-    listen = web.Listen(
+    listen = Listen(
         host=args.host,
         port=args.port,
         workers=args.workers,

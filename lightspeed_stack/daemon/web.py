@@ -12,20 +12,17 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from lightspeed_stack.daemon import events
-from lightspeed_stack.daemon.config import ConfigError, Fault
-from lightspeed_stack.daemon.credentials import CredentialError
+from lightspeed_stack.daemon.config import ConfigError
+from lightspeed_stack.daemon.listen import Listen, tls_context
 from lightspeed_stack.daemon.notify import Notifier
 from lightspeed_stack.daemon.worker import Logger, Worker
 
@@ -38,39 +35,6 @@ STOP_MARGIN_SECONDS = 15
 BACKLOG = 2048
 GARBAGE_THRESHOLD = 20_000
 MEMORY_DIRECTORY = "/dev/shm"  # noqa: S108 - for gunicorn's unlinked heartbeat files, made by mkstemp
-
-
-@dataclass(frozen=True)
-class Listen:
-    """Where and how to serve; times in seconds."""
-
-    host: str
-    port: int
-    workers: int
-    threads: int
-    read_timeout_seconds: int = 30
-    write_timeout_seconds: int = 60
-    graceful_timeout_seconds: int = 30
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    tls_key_password: Callable[[], str] | None = None
-    unix_socket: Path | None = None
-    worker_directory: Path | None = None
-
-    @property
-    def bind(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"unix:{self.unix_socket}" if self.unix_socket else f"{host}:{self.port}"
-
-
-def check(listen: Listen) -> None:
-    """Raises `ConfigError` when no TLS can be spoken with the certificate and its key."""
-    try:
-        if listen.tls_certificate:
-            _tls(listen)
-    except (OSError, CredentialError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(Fault("", "service.tls_config", reason or "not a certificate and its key")) from error
 
 
 def serve(
@@ -132,7 +96,7 @@ def _settings(listen: Listen) -> dict[str, Any]:
     }
     if listen.tls_certificate:
         settings |= {"certfile": str(listen.tls_certificate), "keyfile": str(listen.tls_key)}
-        settings["ssl_context"] = lambda conf, default: _tls(listen)
+        settings["ssl_context"] = lambda conf, default: tls_context(listen)
     return settings
 
 
@@ -148,12 +112,6 @@ def _announce(worker: Any) -> None:
     settle()
     worker.notify()
     os.kill(worker.ppid, signal.SIGCHLD)
-
-
-def _tls(listen: Listen) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(str(listen.tls_certificate), str(listen.tls_key), listen.tls_key_password)
-    return context
 
 
 def _limit_sockets(listeners: list[Any], listen: Listen) -> None:

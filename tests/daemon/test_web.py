@@ -17,7 +17,7 @@ from tests.fakes.daemon import Process
 
 PROGRAM = """
 import os, pathlib, sys, time
-from lightspeed_stack.daemon import config, log, notify, web
+from lightspeed_stack.daemon import config, listen, log, notify, web
 
 folder = pathlib.Path(sys.argv[1])
 log.setup("test")
@@ -27,8 +27,8 @@ def load():
     if text == "bad":
         raise config.ConfigError(config.Fault("file", "key", "is bad"))
     load.text = text
-    return web.Listen("127.0.0.1", 0, workers=2, threads=4, read_timeout_seconds=1, graceful_timeout_seconds=10,
-                      worker_directory=folder)
+    return listen.Listen("127.0.0.1", 0, workers=2, threads=4, read_timeout_seconds=1, graceful_timeout_seconds=10,
+                         worker_directory=folder)
 
 def make_app():
     text = load.text.encode()

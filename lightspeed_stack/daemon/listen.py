@@ -1,0 +1,62 @@
+"""Where and how a daemon serves, and whether it can: asked before anything that runs is touched."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightspeed_stack.daemon.config import ConfigError, Fault
+from lightspeed_stack.daemon.credentials import CredentialError
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where and how to serve; times in seconds."""
+
+    host: str
+    port: int
+    workers: int
+    threads: int
+    read_timeout_seconds: int = 30
+    write_timeout_seconds: int = 60
+    graceful_timeout_seconds: int = 30
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_key_password: Callable[[], str] | None = None
+    unix_socket: Path | None = None
+    worker_directory: Path | None = None
+
+    @property
+    def bind(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"unix:{self.unix_socket}" if self.unix_socket else f"{host}:{self.port}"
+
+
+def check(listen: Listen, serving: Listen | None = None) -> None:
+    """Raises `ConfigError` for a certificate and key that are none, and for another address than that of `serving` when
+    it can't be had."""
+    try:
+        if listen.tls_certificate:
+            tls_context(listen)
+    except (OSError, CredentialError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(Fault("", "service.tls_config", reason or "not a certificate and its key")) from error
+    if serving and listen.bind != serving.bind and not listen.unix_socket:
+        _take(listen)
+
+
+def tls_context(listen: Listen) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(str(listen.tls_certificate), str(listen.tls_key), listen.tls_key_password)
+    return context
+
+
+def _take(listen: Listen) -> None:
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    try:
+        socket.create_server((listen.host, listen.port), family=family).close()
+    except OSError as error:
+        raise ConfigError(Fault("", "service.port", f"can't listen at {listen.bind}: {error.strerror}")) from error
