@@ -115,7 +115,7 @@ class Interactions:
         provider, model = self._registry.choose(query.provider, query.model, past.last_used)
         question = redact(query.query)
         refusal = self._scope.refusal(question, past.turns, provider, model)
-        chunks = self._retrieve(question) if refusal is None else ()
+        chunks = self._passages(self._retrieve(question)) if refusal is None else ()
         told = prompt.build(system, past.turns, chunks, question, files, model.context_window, model.identifier)
         return Asked(
             user=user,
@@ -182,13 +182,16 @@ class Interactions:
             self._memory.remember(asked, answer, datetime.now(UTC))
         if text or outcome != FAILED:
             tokens = input_tokens, output_tokens
-            self._transcripts.keep(asked, answer, outcome, tokens, (*asked.chunks, *chunks))
+            self._transcripts.keep(asked, answer, outcome, tokens, (*asked.chunks, *self._passages(chunks)))
 
     def _redacted(self, past: Past) -> Past:
         """What was remembered before a filter was configured must not reach the provider now."""
         redact = self._redactor.apply
         turns = (replace(turn, question=redact(turn.question), answer=redact(turn.answer)) for turn in past.turns)
         return replace(past, turns=tuple(turns))
+
+    def _passages(self, chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
+        return tuple(replace(chunk, content=self._redactor.apply(chunk.content)) for chunk in chunks)
 
     def _refuse_override(self, user: User, query: Query) -> None:
         if query.provider:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 
 from lightspeed_stack import config
+from lightspeed_stack.daemon.credentials import CredentialError
 from lightspeed_stack.providers import completions
 from lightspeed_stack.providers.api import Api
 from lightspeed_stack.providers.base import Answer, Client, Message, Model
@@ -63,6 +64,8 @@ class OpenAI:
             if refusal.status in (401, 403):
                 return "It does not accept the API key"
             return f"It answers with status {refusal.status}" if refusal.status >= 500 else None
+        except CredentialError:
+            return "Its API key can't be read"
         except FAILURES as failure:
             return f"Connection error: {failure}"
         return None

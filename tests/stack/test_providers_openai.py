@@ -152,6 +152,11 @@ def test_nobody_there() -> None:
     assert provider.health() == "Connection error: 127.0.0.1:9: Connection refused"
 
 
+def test_health_names_no_file(tmp_path: Path) -> None:
+    provider = OpenAI(settings("http://127.0.0.1:9/v1", api_key_file=tmp_path / "gone"))
+    assert provider.health() == "Its API key can't be read"
+
+
 def test_no_such_name() -> None:
     with pytest.raises(errors.ProviderUnavailable):
         OpenAI(settings("http://name.invalid/v1")).ask(HI, "m")

@@ -349,6 +349,29 @@ class TestRetrieval:
         assert document["doc_title"] == "Frobnicator"
         assert transcripts(tmp_path)[0]["rag_chunks"] == [chunk]
 
+    def test_documents_are_redacted_in_prompt_and_record(
+        self, make_client: MakeClient, fake: FakeProvider, tmp_path: Path
+    ) -> None:
+        documents = tmp_path / "documents"
+        documents.mkdir()
+        (documents / "door.md").write_text("# Door\n\nOpen the door with sesame.\n")
+        rag = {"enabled": True, "directories": [str(documents)], "min_score": 0.1}
+        client = make_client(rag=rag, redaction=SESAME)
+        client.post(QUERY, json={"query": "How do I open the door?"})
+        assert "with [x]." in asked(fake)[-1]["content"]
+        assert "with [x]." in transcripts(tmp_path)[0]["rag_chunks"][0]["content"]
+
+    def test_a_document_of_the_embedded_provider_is_redacted_in_the_record(
+        self, make_client: MakeClient, tmp_path: Path
+    ) -> None:
+        providers = {"providers": [{"name": "embedded", "type": "embedded"}]}
+        client = make_client(
+            inference=providers, redaction={"filters": [{"name": "c", "pattern": "systemctl", "replace_with": "[x]"}]}
+        )
+        answer = client.post(QUERY, json={"query": "How do I restart a service?"}).json
+        assert "systemctl" in answer["response"]
+        assert "systemctl" not in json.dumps(transcripts(tmp_path))
+
     def test_what_the_embedded_provider_looked_up_is_told_too(self, make_client: MakeClient) -> None:
         client = make_client(inference={"providers": [{"name": "embedded", "type": "embedded"}]})
         answer = client.post(QUERY, json={"query": "How do I restart a service?"}).json
