@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 _PIECE = 1 << 20
+_SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # somebody may have planted a link or a fifo there
 
 
 def write_durably(path: Path, content: bytes | BinaryIO, mode: int) -> None:
     """Make or replace the contents of `path` and sync them; its name needs `sync_folder`."""
-    with open(path, "wb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)) as file:
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags | _SAFELY, mode)) as file:
         if isinstance(content, bytes):
             file.write(content)
         else:

@@ -1,4 +1,5 @@
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,9 @@ def test_reader_of_the_old_contents_keeps_them(tmp_path: Path) -> None:
         assert reader.read() == b"old"
     assert (tmp_path / "a").read_bytes() == b"new"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".a.draft")
+    with pytest.raises(OSError, match="No such device"):
+        replace(tmp_path / "a", b"x", 0o644)
