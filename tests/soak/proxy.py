@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import random
 import re
+import select
 import socket
 import socketserver
 import threading
@@ -66,10 +67,9 @@ class Incoming(Connection):
             self.told = int(found[1])
 
     def _is_gone(self) -> bool:
-        try:
-            return not self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
+        readable = select.poll()
+        readable.register(self.sock, select.POLLIN)
+        return bool(readable.poll(0)) and not self.sock.recv(1, socket.MSG_PEEK)
 
     @property
     def closing(self) -> bool:
