@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from lightspeed_stack.config import UserDataCollection
 
+OPTED_OUT = "Not recorded: you have switched it off."
+REMEMBERED = "So that you can go on with them, conversations are remembered on this host until you delete them."
+
 
 def summary(collection: UserDataCollection, feedback_enabled: bool) -> str:
     """All of it in one sentence; `feedback_enabled` is the switch as it stands now."""
@@ -30,6 +33,7 @@ def sentences(collection: UserDataCollection, feedback_enabled: bool) -> Iterato
     if collection.transcripts_enabled or feedback_enabled:
         yield _destination(collection.sent_to)
         yield _names(collection.user_id_hashing)
+    yield REMEMBERED
 
 
 def _where(host: str | None) -> str:

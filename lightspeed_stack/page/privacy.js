@@ -3,7 +3,6 @@
 import { call } from "./api.js";
 
 const $ = (id) => document.getElementById(id);
-const OUT = "Not recorded: you have switched it off.";
 let settings = null;
 let out = false;
 
@@ -44,9 +43,10 @@ export async function change() {
 
 function show() {
   $("opt-out").checked = out;
-  $("recorded").textContent = out ? OUT : settings.summary;
+  const sentences = out ? settings.notice_opted_out : settings.notice;
+  $("recorded").textContent = out ? sentences[0] : settings.summary;
   for (const list of document.querySelectorAll(".notice")) {
-    list.replaceChildren(...(out ? [OUT] : settings.notice).map(item));
+    list.replaceChildren(...sentences.map(item));
   }
 }
 

@@ -103,6 +103,7 @@ class PageSettingsView(View):
                 "recorded": self._collection.transcripts_enabled or feedback,
                 "summary": notice.summary(self._collection, feedback),
                 "notice": list(notice.sentences(self._collection, feedback)),
+                "notice_opted_out": [notice.OPTED_OUT, notice.REMEMBERED],
             }
         )
 

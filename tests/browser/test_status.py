@@ -51,7 +51,7 @@ def remember_a_month(folder: Path) -> None:
     (folder / "state").mkdir()
     tally = Tally(f"sqlite:///{folder}/state/conversations.db")
     for hour in range(1, 24 * 30):
-        height = max(0, 10 - abs(hour % 24 - 12)) + hour % 3
+        height = max(0, 10 - abs(hour % 24 - 12)) * (3 + hour // 24 % 5) // 4 + hour % 3
         begun = THIS_HOUR - timedelta(hours=hour)
         for _ in range(height):
             tally.count(begun, "transcripts")

@@ -31,4 +31,18 @@ def test_says_nothing_of_records_when_there_are_none(sent_to: str | None) -> Non
     assert list(notice.sentences(collection(transcripts=False, sent_to=sent_to), feedback_enabled=False)) == [
         "Your questions and the answers are not recorded.",
         "Feedback is switched off.",
+        notice.REMEMBERED,
     ]
+
+
+@pytest.mark.parametrize(
+    ("transcripts", "feedback", "sent_to", "says"),
+    [
+        (True, True, "a.example", "Your questions, answers and feedback are recorded and sent to a.example."),
+        (True, False, None, "Your questions and the answers are recorded on this host and not sent anywhere."),
+        (False, True, "a.example", "Only your feedback is recorded and sent to a.example."),
+        (False, False, "a.example", "Nothing is recorded."),
+    ],
+)
+def test_says_all_of_it_in_one_sentence(transcripts: bool, feedback: bool, sent_to: str | None, says: str) -> None:
+    assert notice.summary(collection(transcripts, sent_to), feedback) == says
