@@ -1,0 +1,60 @@
+"""A ledger that is lost while archives are on their way, through the real command."""
+
+import pytest
+
+from tests.collector.conftest import Met
+from tests.fakes import ingress_faults as faults
+from tests.fakes.ingress_faults import FaultyIngress, accept
+from tests.fakes.privileges import bound
+from tests.fakes.site import Site
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 2000, None], ids=["empty", "garbage", "gone"])
+def test_lost_ledger_repeats_the_pending_batch_under_its_id(meet: Met, content: bytes | None) -> None:
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=100)
+    spooled = site.put(5)
+    assert site.run().status == 75
+    ledger = site.state / "ledger.sqlite"
+    ledger.unlink() if content is None else ledger.write_bytes(content)
+    ingress.script = [accept()]
+    done = site.run()
+    assert done.status == 0
+    assert "same id" in done.stderr or content == b""
+    assert (ingress.records, len(ingress.batches), site.waiting) == (spooled, 1, {})
+    if content:
+        assert len(list(site.state.glob("ledger.sqlite.corrupt-*"))) == 1
+        assert "corrupt" in done.stderr
+
+
+def test_lost_ledger_after_acceptance_repeats_at_most_the_batch(meet: Met) -> None:
+    """Killed between the receipt and the deletion, then the ledger is lost as well."""
+    site, ingress = meet()
+    spooled = site.put(5)
+    site.transcripts.chmod(0o500)
+    assert site.run(prefix=bound()).status == 74
+    site.transcripts.chmod(0o700)
+    (site.state / "ledger.sqlite").write_bytes(b"garbage" * 2000)
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches), site.waiting) == (spooled, 1, {})
+
+
+def test_adopted_archive_deletes_only_what_it_holds(meet: Met) -> None:
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=100)
+    member, _other = spooled = site.put(2)
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    site.path(member).write_bytes(b'{"another": "record"}')
+    ingress.script = [accept()]
+    assert site.run().status == 0
+    assert ingress.stored[0].members == ingress.stored[1].members == spooled
+    assert ingress.stored[2].members == {member: b'{"another": "record"}'}
+    assert site.waiting == {}
+
+
+def test_unsound_archive_is_not_adopted(site: Site, ingress: FaultyIngress) -> None:
+    (site.state / "outgoing").mkdir(parents=True)
+    (site.state / "outgoing" / f"{'0' * 32}.tar.gz").write_bytes(b"no archive")
+    spooled = site.put(2)
+    assert site.run().status == 0
+    assert ingress.records == spooled
+    assert list((site.state / "outgoing").iterdir()) == []

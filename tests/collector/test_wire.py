@@ -1,0 +1,141 @@
+"""Breaks of the connection at every point, garbage, TLS and proxies: what a run makes of them."""
+
+import random
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.collector.conftest import Met
+from tests.fakes import ingress_faults as faults
+from tests.fakes.ingress_faults import Behaviour, FaultyIngress, accept
+from tests.fakes.site import Site
+from tests.fakes.tls import TlsFront, certificate
+
+BREAKS: dict[str, Behaviour] = {
+    "drop_request": faults.drop_request,
+    "reset_at_once": faults.reset_after(0),
+    "reset_in_the_body": faults.reset_after(700),
+    "drop_response": faults.drop_response(store=False),
+    "reset_response": faults.reset_response(store=False),
+    "stall_request": faults.stall_request,
+    "stall_response": faults.stall_response(store=False),
+    "garbage": faults.raw(b"\x00\xff\xfe garbage \r\n\r\n" * 10),
+    "no_status": faults.raw(b"HTTP/1.1 \r\n\r\n"),
+    "cut_status": faults.raw(b"HTTP/1.1 20"),
+    "nonsense_status": faults.raw(b"HTTP/1.1 banana OK\r\n\r\n"),
+    "early_hints_only": faults.raw(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "empty": faults.raw(b""),
+    "long_line": faults.raw(b"HTTP/1.1 202 " + b"A" * 100_000 + b"\r\n\r\n"),
+    "many_headers": faults.raw(b"HTTP/1.1 202 OK\r\n" + b"A: b\r\n" * 500 + b"\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_broken_connection_is_tried_again(meet: Met, name: str) -> None:
+    site, ingress = meet(BREAKS[name], accept(), connection_timeout_seconds=0.5)
+    spooled = site.put(300)
+    assert site.run().status == 0
+    assert ingress.records == spooled
+    assert len({upload.archive for upload in ingress.uploads if upload.archive}) == 1
+
+
+@pytest.mark.parametrize("name", ["reset_in_the_body", "garbage"])
+def test_connection_that_always_breaks_keeps_everything(meet: Met, name: str) -> None:
+    site, ingress = meet(BREAKS[name])
+    spooled = site.put(3)
+    assert site.run().status == 75
+    assert (site.waiting, ingress.stored) == (spooled, [])
+
+
+STORED: dict[str, Behaviour] = {
+    "cut_head": faults.raw(b"HTTP/1.1 202 Accepted\r\nContent-Le", store=True),
+    "cut_body": faults.raw(faults.head(202, length=500) + b'{"request', store=True),
+    "bad_chunks": faults.raw(b"HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nnot a chunk", store=True),
+    "bad_gzip": faults.raw(faults.head(202, ["Content-Encoding: gzip"], 4) + b"\x1f\x8bxx", store=True),
+    "endless_body": faults.endless_body,
+}
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_acceptance_counts_however_its_body_ends(meet: Met, name: str) -> None:
+    site, ingress = meet(STORED[name])
+    spooled = site.put(3)
+    done = site.run()
+    assert (done.status, site.waiting, len(ingress.uploads)) == (0, {}, 1)
+    assert ingress.records == spooled
+    assert done.seconds < 10
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_answers_of_random_bytes_lose_nothing(meet: Met, seed: int) -> None:
+    noise = random.Random(seed)
+    answers = [
+        faults.raw(b"HTTP/1.1 " * (noise.random() < 0.5) + noise.randbytes(noise.randrange(2000))) for _ in range(3)
+    ]
+    site, ingress = meet(*answers, accept())
+    spooled = site.put(2)
+    assert site.run().status in (0, 69)
+    ingress.script = [accept()]
+    assert site.run().status == 0
+    assert ingress.records == spooled
+
+
+def test_nobody_listens(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    site.configure(ingress_server_url=f"http://127.0.0.1:{port}/")
+    spooled = site.put(2)
+    done = site.run()
+    assert done.status == 75
+    assert "connection refused" in done.stderr
+    assert site.waiting == spooled
+
+
+def test_name_that_no_resolver_knows(site: Site) -> None:
+    site.configure(ingress_server_url="http://ingress.invalid/")
+    spooled = site.put(2)
+    done = site.run()
+    assert (done.status, site.waiting) == (75, spooled)
+    assert "can't be resolved" in done.stderr
+
+
+def test_certificate_is_checked(site: Site, ingress: FaultyIngress, tmp_path: Path) -> None:
+    pem = certificate(tmp_path)
+    with TlsFront(ingress.port, pem) as front:
+        site.configure(ingress_server_url=front.url)
+        spooled = site.put(2)
+        done = site.run()
+        assert (done.status, site.waiting) == (75, spooled)
+        assert "ca_bundle" in done.stderr
+        assert "certificate" in done.stderr
+        site.configure(ca_bundle=str(pem))
+        assert site.run().status == 0
+    assert ingress.records == spooled
+
+
+def test_proxy_of_the_environment_is_used(site: Site, ingress: FaultyIngress) -> None:
+    site.configure(ingress_server_url="http://ingress.invalid/upload")
+    spooled = site.put(2)
+    environ = {"HTTP_PROXY": f"http://127.0.0.1:{ingress.port}", "http_proxy": f"http://127.0.0.1:{ingress.port}"}
+    assert site.run(environ=environ).status == 0
+    assert ingress.records == spooled
+    assert ingress.uploads[0].path == "http://ingress.invalid/upload"
+
+
+def test_no_proxy_of_the_environment_is_obeyed(site: Site, ingress: FaultyIngress) -> None:
+    spooled = site.put(2)
+    environ = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.0/8"}
+    assert site.run(environ=environ).status == 0
+    assert ingress.records == spooled
+
+
+def test_proxy_that_is_down_is_named_without_its_password(site: Site) -> None:
+    site.put(1)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    proxy = f"http://me:s3cr3t@127.0.0.1:{port}"
+    done = site.run(environ={"HTTP_PROXY": proxy, "http_proxy": proxy})
+    assert done.status == 75
+    assert "the proxy: connection refused" in done.stderr
+    assert "s3cr3t" not in done.stderr
