@@ -13,12 +13,14 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 ANSWER_SECONDS = 2.0
+PAUSE_SECONDS = 0.5
 _REMEMBERED = 2048
 _LONGEST_MESSAGE = 4096
 
@@ -109,7 +111,12 @@ class Streams:
 
     def _answer_all(self, listener: socket.socket) -> None:
         while True:
-            connection, _ = listener.accept()
+            try:
+                connection, _ = listener.accept()
+            except OSError as error:  # no descriptor is free: there will be
+                log.warning("a worker that asks for a stream has to wait: %s", error)
+                time.sleep(PAUSE_SECONDS)
+                continue
             with connection, suppress(OSError, ValueError):
                 connection.settimeout(ANSWER_SECONDS)
                 request_id, owner = json.loads(connection.recv(_LONGEST_MESSAGE))
