@@ -77,7 +77,7 @@ class Relay:
                 seat.turn()
 
     def _find(self, seconds: float) -> Iterable[Seat]:
-        """Those for whom something happened, each once; all is noted before anyone's turn may change who watches what."""
+        """Those for whom something happened, each once; all is noted before a turn may change who watches what."""
         seats: dict[Seat, None] = {}
         for descriptor, event in self._epoll.poll(seconds):
             if descriptor == self._bell:

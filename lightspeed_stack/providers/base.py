@@ -12,7 +12,10 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a prompt; `role` is system, user or assistant, a tuple is OpenAI content parts (text, image_url)."""
+    """One message of a prompt.
+
+    `role` is system, user or assistant; a tuple is OpenAI content parts (text, image_url).
+    """
 
     role: str
     content: str | tuple[Mapping[str, object], ...]
@@ -106,7 +109,7 @@ class Provider(Protocol):
     def ask(self, messages: Sequence[Message], model: str) -> Answer: ...
 
     def stream(self, messages: Sequence[Message], model: str, client: Client | None = None) -> Stream:
-        """The provider is asked when the iteration begins; what may block beyond `client`, a name's look-up, is done here."""
+        """The provider is asked when the iteration begins; the look-up of a name, which may block, is done here."""
 
     def health(self) -> str | None:
         """Say what is wrong, None when nothing is."""

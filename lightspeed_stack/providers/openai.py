@@ -1,4 +1,4 @@
-"""A provider that is any server with the OpenAI chat-completions API: OpenAI, vLLM, Ollama, Llama Stack, llama.cpp, Azure.
+"""A provider that is any server with the chat-completions API: OpenAI, vLLM, Ollama, Llama Stack, llama.cpp, Azure.
 
 Keeps its connections, and the list of models for a minute; nothing of what was asked.
 """

@@ -28,7 +28,8 @@ class Telling:
     def __init__(self, api: Api, provider: str, messages: Sequence[Message], model: str, client: Client | None) -> None:
         self.usage = (0, 0)
         self.chunks: tuple[Chunk, ...] = ()
-        self._question = completions.question(messages, model, stream=True, usage=api.tells_usage)
+        self._usage_wanted = api.tells_usage
+        self._question = completions.question(messages, model, stream=True, usage=self._usage_wanted)
         self._api = api
         self._provider = provider
         self._messages = messages
@@ -49,7 +50,7 @@ class Telling:
         try:
             yield from self._tell(self._question)
         except Refused as refusal:
-            if not self._api.tells_usage or not refusal.is_about_the_request:
+            if not self._usage_wanted or not refusal.is_about_the_request:
                 raise
             yield from self._tell(completions.question(self._messages, self._model, stream=True))
             self._api.tells_usage = False

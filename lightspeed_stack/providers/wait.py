@@ -91,6 +91,6 @@ class Waiter:
 
 
 def _shut_down(sock: socket.socket) -> None:
-    """Wake the thread that waits on the socket; an SSLSocket's own shutdown would pull its state from under that thread."""
+    """Wake the thread that waits on the socket; an SSLSocket's own shutdown would pull its state from under it."""
     with contextlib.suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
