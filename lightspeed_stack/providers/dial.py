@@ -74,7 +74,7 @@ class Dialer:
         return _credentials(self._proxy) if self._proxy is not None and not self.target.tls else None
 
     def look_up(self) -> None:
-        """Find the addresses, if they are not known since a moment, so that `dial` need not; if that fails, `dial` says."""
+        """Find the addresses, unless they are known since a moment, so that `dial` need not; a failure `dial` tells."""
         if time.monotonic() < self._addresses_until:
             return
         try:

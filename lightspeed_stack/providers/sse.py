@@ -1,7 +1,7 @@
 """Server-sent events out of bytes that may be cut anywhere. Pure: bytes in, events out.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html. `id` and `retry` are read and have no effect, for nothing here reconnects. Bytes that are not
-UTF-8 become U+FFFD; how much may be held back is for the caller to limit.
+https://html.spec.whatwg.org/multipage/server-sent-events.html. `id` and `retry` are read and have no effect, for
+nothing here reconnects. Bytes that are not UTF-8 become U+FFFD; how much may be held back is for the caller to limit.
 """
 
 from __future__ import annotations
