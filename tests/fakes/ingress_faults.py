@@ -77,14 +77,14 @@ class Connection:
         return True
 
     def read_body(self, limit: int | None = None) -> None:
-        """The body, or its first `limit` bytes."""
+        """The body, or its first `limit` bytes; ends the behaviour when the client goes away before."""
         length = int(self.upload.headers.get("content-length", "0"))
         wanted = length if limit is None else min(limit, length)
         pieces, got = [self._rest], len(self._rest)
         while got < wanted:
             piece = self.sock.recv(min(1 << 20, wanted - got))
             if not piece:
-                return
+                raise ConnectionAbortedError("the client went away")
             pieces.append(piece)
             got += len(piece)
         self.upload.body = b"".join(pieces)
