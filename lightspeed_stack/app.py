@@ -11,6 +11,7 @@ import functools
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def create_app(config: Config, runtime_dir: Path) -> Flask:
         app.add_url_rule(path, path, view)
     handlers.register(app)
     _name_routes(app)
-    app.wsgi_app = _surrounded(app, config.service, made)  # type: ignore[method-assign]  # Flask's way to wrap it
+    app.wsgi_app = _surrounded(app, config, made)  # type: ignore[method-assign]  # Flask's way to wrap it
     return app
 
 
@@ -181,11 +182,18 @@ def _slots(service: Service) -> Slots:
     return Slots(max(1, service.threads - spare - waiting), waiting, PATIENCE_SECONDS)
 
 
-def _surrounded(app: Flask, service: Service, made: Parts) -> Front:
+def _origins(config: Config) -> Cors:
+    """Where nobody needs a key, any page that a user opens could read and delete their conversations: `*` is nobody."""
+    named = tuple(origin for origin in config.service.cors.allow_origins if origin != "*")
+    return Cors(replace(config.service.cors, allow_origins=named))
+
+
+def _surrounded(app: Flask, config: Config, made: Parts) -> Front:
+    service = config.service
     return Front(
         app.wsgi_app,
         _slots(service),
-        Cors(service.cors),
+        _origins(config) if config.authentication.module == "noop" else Cors(service.cors),
         made.metrics,
         root_path=service.root_path,
         access_log=service.access_log,

@@ -120,7 +120,12 @@ class KeyServer:
     def _download(self) -> bytes:
         ends = time.monotonic() + self._timeout
         with requests.get(
-            self._url, timeout=self._timeout, verify=self._verify, stream=True, auth=_no_credentials
+            self._url,
+            timeout=self._timeout,
+            verify=self._verify,
+            stream=True,
+            auth=_no_credentials,
+            allow_redirects=False,
         ) as answer:
             answer.raise_for_status()
             body = b""

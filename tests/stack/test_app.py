@@ -182,20 +182,28 @@ class TestHeaders:
     def test_the_request_id_is_kept(self, shared: FlaskClient) -> None:
         assert shared.get("/v1/info", headers={"x-request-id": "abc"}).headers["x-request-id"] == "abc"
 
-    def test_cors_everywhere(self, shared: FlaskClient) -> None:
+    def test_cors_everywhere(self, make_client: MakeClient) -> None:
+        client = make_client(authentication={"module": "noop-with-token"})
         for path in ("/v1/info", "/nope"):
-            answer = shared.get(path, headers={"Origin": "https://a.example"})
+            answer = client.get(path, headers={"Origin": "https://a.example"})
             assert answer.headers["access-control-allow-origin"] == "*"
             assert "access-control-allow-credentials" not in answer.headers
-        assert "access-control-allow-origin" not in shared.get("/v1/info").headers
+        assert "access-control-allow-origin" not in client.get("/v1/info").headers
 
-    def test_a_preflight(self, shared: FlaskClient) -> None:
+    def test_any_page_is_no_page_where_nobody_needs_a_key(self, shared: FlaskClient) -> None:
+        answer = shared.get("/v1/conversations", headers={"Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in answer.headers
+        asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "DELETE"}
+        assert shared.options("/v1/conversations/x", headers=asked).status_code == 400
+
+    def test_a_preflight(self, make_client: MakeClient) -> None:
+        client = make_client(authentication={"module": "noop-with-token"})
         asked = {
             "Origin": "https://a.example",
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "x-one",
         }
-        answer = shared.options("/v1/query", headers=asked)
+        answer = client.options("/v1/query", headers=asked)
         assert (answer.status_code, answer.text, answer.content_type) == (200, "OK", "text/plain; charset=utf-8")
         assert answer.headers["access-control-allow-methods"] == "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
         assert answer.headers["access-control-max-age"] == "600"

@@ -325,3 +325,8 @@ def test_the_command_shows_the_text_and_the_counts() -> None:
     assert redact.command(config, stdin, stdout, stderr) == 0
     assert stdout.getvalue() == "[EMAIL] on HOST and HOST\n"
     assert stderr.getvalue() == "email: 1\nipv4: 0\nhost: 2\n"
+
+
+def test_a_text_that_shrinks_is_followed_to_its_end() -> None:
+    redactor = redact.from_config(Redaction((), (Filter("pair", r"\(\)", ""),)))
+    assert redactor.apply("(" * 200 + ")" * 200) == ""
