@@ -1,8 +1,8 @@
 """What surrounds every request, outside Flask: its id, its place in the queue, its log line, its metrics.
 
 A request takes one of the worker's slots and keeps it until its answer is sent to the end; when none is free it waits
-a moment, and when too many wait it is told to come again. Probes need no slot, so they are answered while streams
-hold every thread. No text of a question or an answer is ever logged here.
+a moment, and when too many wait it is told to come again. Probes and interrupts need no slot, so they are
+answered while streams hold every thread. No text of a question or an answer is ever logged here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lightspeed_stack.cors import Cors
 
 NOTE = "lightspeed.note"
-PROBES = frozenset({"/liveness", "/readiness"})
+UNQUEUED = frozenset({"/liveness", "/readiness", "/v1/streaming_query/interrupt", "/streaming_query/interrupt"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:@+/=-]{1,128}")
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class Front:
         if preflight is not None:
             start(preflight.status, list(preflight.headers))
             return _Body([preflight.body], lambda: self._end(environ, note))
-        if environ.get("PATH_INFO") in PROBES:
+        if environ.get("PATH_INFO") in UNQUEUED:
             return self._run(environ, start, lambda: self._end(environ, note))
         if not self._slots.take():
             return self._refuse(environ, start, note)

@@ -94,8 +94,8 @@ class TestSlots:
         assert [answer.status_code for answer in answers] == [200]
         assert asking.get("/work").status_code == 200
 
-    @pytest.mark.parametrize("probe", ["/liveness", "/readiness"])
-    def test_probes_need_none(self, probe: str) -> None:
+    @pytest.mark.parametrize("probe", ["/liveness", "/readiness", "/v1/streaming_query/interrupt"])
+    def test_probes_and_interrupts_need_none(self, probe: str) -> None:
         gated, answers = Gated(), []
         asking = client(gated, slots=Slots(1, 0, 0))
         threads = [later(lambda: asking.get("/work", buffered=True), answers)]
