@@ -37,16 +37,22 @@ def main(names: list[str]) -> None:
         for name in names:
             print(scaling.text() if name == "scaling" else table(PARTS[name]()), flush=True)
         return
-    parts = [*map(head, [datetime.now(UTC)])]
+    parts = [head(datetime.now(UTC))]
     for name, measure in PARTS.items():
         print(name, file=sys.stderr, flush=True)
         before = os.getloadavg()[0]
         parts.append(f"## {name}\n\n{table(measure())}\n\nLoad of the machine before: {before:.1f}.\n")
-    print("scaling", file=sys.stderr, flush=True)
-    parts.append(scaling.text())
-    if NOTES.exists():
-        parts.append(NOTES.read_text())
-    RESULTS.write_text("\n".join(parts))
+        write(parts)
+    for name, curve in scaling.CURVES.items():
+        print(name, file=sys.stderr, flush=True)
+        parts.append(f"## scaling: {name}\n\n{curve()}\n")
+        write(parts)
+
+
+def write(parts: list[str]) -> None:
+    """What there is so far: the whole takes long."""
+    notes = [NOTES.read_text()] if NOTES.exists() else []
+    RESULTS.write_text("\n".join(parts + notes))
 
 
 def head(now: datetime) -> str:
