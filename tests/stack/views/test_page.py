@@ -37,6 +37,14 @@ def test_a_page_needs_nothing_but_this_server(shared: FlaskClient, page: str) ->
     assert [path for path, text in loaded.items() if re.search(r"\sstyle=|\son\w+=\"|<script>|<style>", text)] == []
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_imports_is_named_in_it_so_that_nobody_waits_for_one_after_the_other(
+    shared: FlaskClient, page: str
+) -> None:
+    scripts = {path for path in files(shared, page) if path.endswith(".js")}
+    assert scripts == {f"/{name}" for name in NAMED.findall(shared.get(page).text) if name.endswith(".js")}
+
+
 @pytest.mark.parametrize("path", [*PAGES, "/page/chat.js", "/page/vendor/markdown-it.js", "/page/icon.svg"])
 def test_the_policy_is_strict(shared: FlaskClient, path: str) -> None:
     headers = shared.get(path).headers
