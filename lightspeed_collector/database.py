@@ -17,6 +17,8 @@ from lightspeed_collector.errors import LedgerCorrupt, StateError
 VERSION = 1
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _WAIT_SECONDS = 5
+# A larger file takes long to read through; what is damaged in it shows when it is used.
+_CHECKED_PAGES = 2048
 
 
 class Database:
@@ -30,12 +32,16 @@ class Database:
 
     @classmethod
     def reader(cls, path: Path) -> Self:
-        """For looking only; a file that isn't there yet is an empty one."""
+        """For looking only; a file that isn't there yet, or is empty yet, is an empty one.
+
+        SQLite may have to finish what a killed run left (a hot journal), which is why the file is not opened read-only.
+        """
         self = cls.__new__(cls)
-        there = path.exists()
-        self._open(path if there else Path("nothing"), "ro" if there else "memory")
+        there = path.exists() and path.stat().st_size > 0
+        self._open(path if there else Path("nothing"), "rw" if there else "memory")
         with self._closed_on_error():
             self._check() if there else self._create()
+            self.execute("PRAGMA query_only = ON")
         return self
 
     def close(self) -> None:
@@ -98,6 +104,8 @@ class Database:
         version = self.query("PRAGMA user_version")[0][0]
         if version > VERSION:
             raise StateError(f"{self._path}: made by a later release (version {version}, this one knows {VERSION})")
+        if self.query("PRAGMA page_count")[0][0] > _CHECKED_PAGES:
+            return
         result = self.query("PRAGMA quick_check(1)")
         if result != [("ok",)]:
             raise LedgerCorrupt(f"{self._path}: {result[0][0]}")

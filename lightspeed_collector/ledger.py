@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from lightspeed_collector import names
 from lightspeed_collector.batch import Batch, Identity
 from lightspeed_collector.database import Database
+from lightspeed_collector.errors import LedgerCorrupt
 from lightspeed_collector.packed import pack, unpack
 from lightspeed_collector.retention import Entry
 
@@ -96,8 +97,11 @@ class Ledger:
 
 
 def _batch(batch_id: str, sha256: str, archive_bytes: int, members: bytes, identities: bytes) -> Batch:
-    lines = unpack(identities)
-    return Batch(batch_id, sha256, archive_bytes, tuple(unpack(members)), tuple(map(identity, lines)))
+    try:
+        lines = unpack(identities)
+        return Batch(batch_id, sha256, archive_bytes, tuple(unpack(members)), tuple(map(identity, lines)))
+    except (ValueError, TypeError) as error:
+        raise LedgerCorrupt(f"batch {batch_id} can't be read: {error}") from error
 
 
 def identity_text(found: Identity) -> str:

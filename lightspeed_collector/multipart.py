@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lightspeed_collector.batch import Batch
+from lightspeed_collector.errors import StateError
 
 _PIECE = 256 * 1024
 
@@ -40,12 +41,20 @@ class Upload:
     def __iter__(self) -> Iterator[bytes]:
         yield self._head
         done = 0
-        with self._archive.open("rb", buffering=0) as file:
-            while piece := file.read(_PIECE):
-                yield piece
-                done += len(piece)
-                self._sent(done)
+        for piece in self._pieces():
+            yield piece
+            done += len(piece)
+            self._sent(done)
         yield self._tail
+
+    def _pieces(self) -> Iterator[bytes]:
+        """Raises `StateError`: what keeps the archive from being read is not the network's fault."""
+        try:
+            with self._archive.open("rb", buffering=0) as file:
+                while piece := file.read(_PIECE):
+                    yield piece
+        except OSError as error:
+            raise StateError(f"{self._archive}: {error.strerror}") from error
 
     def _part(self, disposition: str, kind: str) -> bytes:
         lines = (

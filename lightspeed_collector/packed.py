@@ -20,4 +20,8 @@ def pack(lines: Iterable[str]) -> bytes:
 
 
 def unpack(data: bytes) -> list[str]:
-    return zlib.decompress(data).decode("ascii").split("\n")
+    """Raises ValueError for what was never packed."""
+    try:
+        return zlib.decompress(data).decode("ascii").split("\n")
+    except zlib.error as error:
+        raise ValueError(str(error)) from error

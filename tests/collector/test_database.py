@@ -97,3 +97,31 @@ def test_reader_changes_nothing_and_needs_no_file(path: Path, tmp_path: Path) ->
     nothing.close()
     assert path.read_bytes() == before
     assert not (tmp_path / "nothing.sqlite").exists()
+
+
+def test_reader_finishes_what_a_killed_commit_left(path: Path) -> None:
+    """A hot journal: the change is undone, and the reader sees what was committed."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = TRUNCATE")
+    connection.execute("PRAGMA cache_size = 1")
+    connection.execute("BEGIN")
+    connection.execute("UPDATE fact SET value = -1")
+    journal = path.with_name(f"{path.name}-journal")
+    saved = (path.read_bytes(), journal.read_bytes())
+    connection.execute("ROLLBACK")
+    connection.close()
+    path.write_bytes(saved[0])
+    journal.write_bytes(saved[1])
+    reader = Database.reader(path)
+    assert reader.query("SELECT count(*) FROM fact WHERE value < 0") == [(0,)]
+    reader.close()
+
+
+def test_damage_in_a_large_file_shows_when_it_is_used(path: Path) -> None:
+    database = Database(path)
+    with database.transaction():
+        database.execute_many("INSERT INTO fact (key, value) VALUES (?, 1)", ((f"{n}" * 40,) for n in range(60_000)))
+    database.close()
+    flip(path)
+    with pytest.raises(LedgerCorrupt):
+        Database(path).query("SELECT sum(value), max(key) FROM fact")

@@ -112,3 +112,29 @@ def test_busy_ingress_leaves_one_archive(meet: Met) -> None:
         site.run()
         site.put(3)
     assert len(list((site.state / "outgoing").iterdir())) == 1
+
+
+def test_archive_that_vanishes_is_not_taken_for_a_broken_network(meet: Met) -> None:
+    site, ingress = meet(answer(503), accept(), retry_wait_seconds=2)
+    spooled = site.put(2)
+    with site.start("run") as run:
+        run.wait_for("trying again in")
+        shutil.rmtree(site.state / "outgoing")
+        assert run.wait() == 73
+    assert site.waiting == spooled
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches)) == (spooled, 1)
+
+
+def test_damaged_claim_is_a_corrupt_ledger(meet: Met) -> None:
+    site, ingress = meet(answer(503))
+    spooled = site.put(2)
+    assert site.run().status == 75
+    connection = sqlite3.connect(site.state / "ledger.sqlite")
+    connection.execute("UPDATE batch SET identities = x'00'")
+    connection.commit()
+    connection.close()
+    ingress.script = [accept()]
+    done = site.run()
+    assert (done.status, ingress.records, site.waiting) == (0, spooled, {})
+    assert "corrupt" in done.stderr

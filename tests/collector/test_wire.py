@@ -1,13 +1,16 @@
 """Breaks of the connection at every point, garbage, TLS and proxies: what a run makes of them."""
 
 import random
+import signal
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
 
 from tests.collector.conftest import Met
 from tests.fakes import ingress_faults as faults
+from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.ingress_faults import Behaviour, FaultyIngress, accept
 from tests.fakes.site import Site
 from tests.fakes.tls import TlsFront, certificate
@@ -139,3 +142,44 @@ def test_proxy_that_is_down_is_named_without_its_password(site: Site) -> None:
     assert done.status == 75
     assert "the proxy: connection refused" in done.stderr
     assert "s3cr3t" not in done.stderr
+
+
+def test_https_goes_through_the_proxy_with_its_password(site: Site, ingress: FaultyIngress, tmp_path: Path) -> None:
+    pem = certificate(tmp_path)
+    with TlsFront(ingress.port, pem) as front, ConnectProxy() as proxy:
+        site.configure(ingress_server_url=front.url, ca_bundle=str(pem), ingress_server_auth_token="t0k3n")
+        spooled = site.put(2)
+        assert site.run(environ={"HTTPS_PROXY": f"http://me:s3cr3t@{proxy.address}"}).status == 0
+    assert ingress.records == spooled
+    (asked,) = proxy.asked
+    assert asked.startswith("CONNECT 127.0.0.1:")
+    assert "Proxy-Authorization: Basic bWU6czNjcjN0" in asked
+    assert "t0k3n" not in asked
+
+
+def test_stalled_tls_upload_through_a_proxy_ends_with_a_signal(meet: Met, tmp_path: Path) -> None:
+    pem = certificate(tmp_path)
+    site, ingress = meet(faults.stall_response(store=False))
+    with TlsFront(ingress.port, pem) as front, ConnectProxy() as proxy:
+        site.configure(ingress_server_url=front.url, ca_bundle=str(pem))
+        spooled = site.put(2)
+        with site.start("run", environ={"HTTPS_PROXY": f"http://{proxy.address}"}) as run:
+            ingress.arrivals.get(timeout=30)
+            run.signal(signal.SIGTERM)
+            assert run.wait(5) == 75
+    assert site.waiting == spooled
+
+
+@pytest.mark.parametrize("place", ["path", "credential"])
+def test_client_certificate_is_shown(site: Site, ingress: FaultyIngress, tmp_path: Path, place: str) -> None:
+    server, ours = certificate(tmp_path), certificate(tmp_path, "127.0.0.2")
+    front = TlsFront(ingress.port, server)
+    front._context.verify_mode = ssl.CERT_REQUIRED
+    front._context.load_verify_locations(ours)
+    with front:
+        site.configure(ingress_server_url=front.url, ca_bundle=str(server))
+        spooled = site.put(2)
+        assert site.run().status == 75
+        site.configure(client_cert=str(ours) if place == "path" else ours.name)
+        assert site.run(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}).status == 0
+    assert ingress.records == spooled
