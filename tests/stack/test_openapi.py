@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
@@ -40,19 +41,19 @@ def test_the_service_keeps_to_it(case: schemathesis.Case, url: str) -> None:
     case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {KEY}"})
 
 
-def test_one_request_after_another(url: str) -> None:
-    """What one answers the next asks about: links, and the checks that need several requests."""
+def test_what_one_request_answers_the_next_asks_about(url: str) -> None:
+    def call(path: str, method: str, **given: Any) -> Any:
+        case = schema[path][method].Case(**given)
+        answer = case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {KEY}"})
+        return answer.status_code, answer.json()
 
-    class Machine(schema.as_state_machine()):  # type: ignore[misc]  # made at run time
-        def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, object]:
-            return {"base_url": url, "headers": {"Authorization": f"Bearer {KEY}"}}
-
-    Machine.run(
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=6,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            derandomize=True,
-        )
-    )
+    status, asked = call("/v1/query", "POST", body={"query": "hi"}, media_type="application/json")
+    assert status == 200
+    one = {"path_parameters": {"conversation_id": asked["conversation_id"]}}
+    path = "/v1/conversations/{conversation_id}"
+    assert call(path, "GET", **one)[0] == 200
+    renamed = call(path, "PUT", **one, body={"topic_summary": "a name"}, media_type="application/json")
+    assert renamed[0] == 200
+    assert call("/v1/conversations", "GET")[1]["conversations"][0]["topic_summary"] == "a name"
+    assert call(path, "DELETE", **one)[1]["deleted"] is True
+    assert call(path, "GET", **one)[0] == 404
