@@ -9,13 +9,13 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from lightspeed_collector import config
 from lightspeed_collector.config import Config
-from lightspeed_collector.errors import Error
+from lightspeed_collector.errors import Error, Misconfigured
 from lightspeed_collector.report import Report
 from lightspeed_collector.stop import Stop
 from lightspeed_stack.daemon import exits
@@ -39,7 +39,7 @@ def execute(args: argparse.Namespace, settings: Config, reload: Callable[[], Con
     stop = Stop(_beat(notifier))
     stop.install()
     try:
-        return _COMMANDS[args.command](args, settings, reload, out, stop, notifier)
+        return _COMMANDS[args.command](_Command(args, settings, reload, out, stop, notifier))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
         return exits.OK
@@ -49,6 +49,22 @@ def execute(args: argparse.Namespace, settings: Config, reload: Callable[[], Con
     except Exception as error:  # a line instead of a traceback
         log.error("internal error: %s: %s", type(error).__name__, error, exc_info=args.verbose)
         return exits.IOERR
+
+
+@dataclass(frozen=True)
+class _Command:
+    """A command as it was given, and what it works with."""
+
+    args: argparse.Namespace
+    settings: Config
+    reload: Callable[[], Config]
+    out: TextIO
+    stop: Stop
+    notifier: Notifier
+
+    def print_json(self, value: Any) -> None:
+        self.out.write(json.dumps(value) + "\n")
+        self.out.flush()
 
 
 def _beat(notifier: Notifier) -> Callable[[], None]:
@@ -61,136 +77,97 @@ def _beat(notifier: Notifier) -> Callable[[], None]:
     return beat
 
 
-def _run(
-    args: argparse.Namespace,
-    settings: Config,
-    reload: Callable[[], Config],
-    out: TextIO,
-    stop: Stop,
-    notifier: Notifier,
-) -> int:
+def _run(command: _Command) -> int:
     from lightspeed_collector import loop
+
+    args = command.args
+    if args.dry_run:
+        return _preview(command)
+    if args.interval is None:
+        return _once(command, command.settings)
+
+    def once(settings: Config) -> int:
+        return _once(command, settings)
+
+    return loop.repeat(command.reload, once, args.interval or None, command.stop, command.notifier)
+
+
+def _once(command: _Command, settings: Config) -> int:
     from lightspeed_collector.progress import Progress, terminal
     from lightspeed_collector.run import Collection
 
-    if args.dry_run:
-        return _preview(args, settings, out, stop)
-
-    def once(current: Config) -> int:
-        began = time.monotonic()
-        run = Collection(current, os.environ, stop, Progress(notifier, None if args.json else terminal()))
-        run.run()
-        if args.json:
-            _print_json(run.report.as_json(time.monotonic() - began), out)
-        return run.report.status
-
-    if args.interval is None:
-        return once(settings)
-    return loop.repeat(reload, once, args.interval or None, stop, notifier)
+    began = time.monotonic()
+    progress = Progress(command.notifier, None if command.args.json else terminal())
+    run = Collection(settings, os.environ, command.stop, progress)
+    run.run()
+    if command.args.json:
+        command.print_json(run.report.as_json(time.monotonic() - began))
+    return run.report.status
 
 
-def _preview(args: argparse.Namespace, settings: Config, out: TextIO, stop: Stop) -> int:
+def _preview(command: _Command) -> int:
     from lightspeed_collector import preview
 
     report = Report()
-    planned = preview.plan(settings, report, stop)
-    if args.json:
-        _print_json({**report.as_json(0.0), "would_send": list(map(asdict, planned))}, out)
-        return report.status
-    for number, batch in enumerate(planned, 1):
-        again = f", sent again as {batch.id}" if batch.id else ""
-        out.write(f"batch {number}: {batch.records} records, {batch.bytes} bytes{again}\n")
-        out.write(f"  from {batch.first}\n  to   {batch.last}\n")
-    where = settings.data_collector.ingress_server_url or "no ingress_server_url"
-    off = "" if settings.data_collector.enabled else " if the collector were enabled"
-    out.write(f"would send {report.left} records in {len(planned)} batches to {where}{off}\n")
+    planned = preview.plan(command.settings, report, command.stop)
+    if command.args.json:
+        command.print_json({**report.as_json(0.0), "would_send": list(map(asdict, planned))})
+    else:
+        command.out.writelines(f"{line}\n" for line in preview.lines(planned, command.settings))
     return report.status
 
 
-def _status(
-    args: argparse.Namespace,
-    settings: Config,
-    reload: Callable[[], Config],
-    out: TextIO,
-    stop: Stop,
-    notifier: Notifier,
-) -> int:
+def _status(command: _Command) -> int:
     from lightspeed_collector import status
 
     report = Report()
-    found = status.gather(settings, report, stop, time.time())
-    if args.json:
-        _print_json(found, out)
+    found = status.gather(command.settings, report, command.stop, time.time())
+    if command.args.json:
+        command.print_json(found)
     else:
-        out.writelines(f"{line}\n" for line in status.lines(found))
+        command.out.writelines(f"{line}\n" for line in status.lines(found))
     return report.status
 
 
-def _history(
-    args: argparse.Namespace,
-    settings: Config,
-    reload: Callable[[], Config],
-    out: TextIO,
-    stop: Stop,
-    notifier: Notifier,
-) -> int:
-    from lightspeed_collector import backoff, history
+def _history(command: _Command) -> int:
+    from lightspeed_collector import history
     from lightspeed_collector.database import Database
     from lightspeed_collector.state import State
 
-    with closing(Database.reader(State(settings.data_collector.state_dir).ledger)) as database:
+    args = command.args
+    with closing(Database.reader(State(command.settings.data_collector.state_dir).ledger)) as database:
         past = history.History(database)
         deliveries = list(past.deliveries(args.limit, args.conversation))
         events = past.events(args.limit, args.conversation)
     if args.json:
-        found = {"deliveries": list(map(history.as_json, deliveries)), "events": list(map(history.as_json, events))}
-        _print_json(found, out)
-        return exits.OK
-    for one in deliveries:
-        when = backoff.at(one.accepted_at)
-        out.write(f"{when}  sent batch {one.batch_id}, {one.records} records, {one.archive_bytes} bytes,")
-        out.write(f" answered {one.http_status}, request id {one.request_id or 'unknown'}\n")
-        if args.conversation:
-            out.writelines(f"    {member}\n" for member in one.members)
-    out.writelines(f"{backoff.at(event.at)}  {event.fate} {event.member}: {event.reason}\n" for event in events)
+        found = {
+            "deliveries": [history.as_json(one) for one in deliveries],
+            "events": [history.as_json(one) for one in events],
+        }
+        command.print_json(found)
+    else:
+        lines = history.lines(deliveries, events, members=bool(args.conversation))
+        command.out.writelines(f"{line}\n" for line in lines)
     return exits.OK
 
 
-def _quarantine(
-    args: argparse.Namespace,
-    settings: Config,
-    reload: Callable[[], Config],
-    out: TextIO,
-    stop: Stop,
-    notifier: Notifier,
-) -> int:
+def _quarantine(command: _Command) -> int:
     from lightspeed_collector import asides
 
-    return asides.execute(args, settings, out)
+    return asides.execute(command.args, command.settings, command.out)
 
 
-def _test_connection(
-    args: argparse.Namespace,
-    settings: Config,
-    reload: Callable[[], Config],
-    out: TextIO,
-    stop: Stop,
-    notifier: Notifier,
-) -> int:
+def _test_connection(command: _Command) -> int:
     from lightspeed_collector import connection, run
-    from lightspeed_collector.errors import Misconfigured
 
+    settings = command.settings
     url = settings.data_collector.ingress_server_url
     if url is None:
         raise Misconfigured("user_data_collection.data_collector.ingress_server_url is not set")
-    channel = run.exchange(settings, stop, os.environ)
-    out.write(connection.test(url, run.courier(settings, channel, stop, Report(), os.environ), channel) + "\n")
+    channel = run.exchange(settings, command.stop, os.environ)
+    courier = run.courier(settings, channel, command.stop, Report(), os.environ)
+    command.out.write(connection.test(url, courier, channel) + "\n")
     return exits.OK
-
-
-def _print_json(value: Any, out: TextIO) -> None:
-    out.write(json.dumps(value) + "\n")
-    out.flush()
 
 
 _COMMANDS = {

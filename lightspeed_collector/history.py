@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from lightspeed_collector import names
+from lightspeed_collector import backoff, names
 from lightspeed_collector.database import Database
 from lightspeed_collector.packed import unpack
 
@@ -128,6 +128,19 @@ class History:
         if conversation is not None:
             members = [member for member in members if names.conversation(names.split(member)[1]) == conversation]
         return Delivery(at, batch_id, request_id, status, records, size, tuple(members))
+
+
+def lines(deliveries: Iterable[Delivery], events: Iterable[Event], *, members: bool) -> Iterator[str]:
+    """For people: what was sent, each batch with its `members` if so wished, then what happened to other records."""
+    for one in deliveries:
+        yield (
+            f"{backoff.at(one.accepted_at)}  sent batch {one.batch_id}, {one.records} records, {one.archive_bytes} bytes,"
+            f" answered {one.http_status}, request id {one.request_id or 'unknown'}"
+        )
+        if members:
+            yield from (f"    {member}" for member in one.members)
+    for event in events:
+        yield f"{backoff.at(event.at)}  {event.fate} {event.member}: {event.reason}"
 
 
 def as_json(value: Event | Delivery | Run) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from lightspeed_collector.batch import Room
 from lightspeed_collector.config import Config
 from lightspeed_collector.database import Database
 from lightspeed_collector.ledger import Ledger
-from lightspeed_collector.limits import Waiting
 from lightspeed_collector.report import Report
 from lightspeed_collector.retention import Entry
 from lightspeed_collector.sent import Sent
 from lightspeed_collector.spool import Spool
 from lightspeed_collector.state import State
 from lightspeed_collector.stop import Stop
+from lightspeed_collector.waiting import Waiting
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,18 @@ def plan(config: Config, report: Report, stop: Stop) -> list[Planned]:
         planned += [_planned(None, entries) for entries in _cut(fresh, Room(config.data_collector.max_archive_bytes))]
     report.left = sum(batch.records for batch in planned)
     return planned
+
+
+def lines(planned: list[Planned], config: Config) -> Iterator[str]:
+    """The same for people."""
+    for number, batch in enumerate(planned, 1):
+        again = f", sent again as {batch.id}" if batch.id else ""
+        yield f"batch {number}: {batch.records} records, {batch.bytes} bytes{again}"
+        yield f"  from {batch.first}"
+        yield f"  to   {batch.last}"
+    where = config.data_collector.ingress_server_url or "no ingress_server_url"
+    off = "" if config.data_collector.enabled else " if the collector were enabled"
+    yield f"would send {sum(batch.records for batch in planned)} records in {len(planned)} batches to {where}{off}"
 
 
 def _cut(entries: Iterable[Entry], room: Room) -> Iterator[list[Entry]]:

@@ -21,7 +21,6 @@ from lightspeed_collector.forget import Forgetting
 from lightspeed_collector.history import History, Run
 from lightspeed_collector.intake import Intake
 from lightspeed_collector.ledger import Ledger
-from lightspeed_collector.limits import Waiting
 from lightspeed_collector.pipeline import Pipeline
 from lightspeed_collector.progress import Progress
 from lightspeed_collector.quarantine import Quarantine
@@ -30,6 +29,7 @@ from lightspeed_collector.sent import Sent
 from lightspeed_collector.spool import Spool
 from lightspeed_collector.state import State
 from lightspeed_collector.stop import Stop
+from lightspeed_collector.waiting import Survey, Waiting
 from lightspeed_stack.daemon.credentials import locate
 from lightspeed_stack.daemon.version import VERSION
 
@@ -142,7 +142,7 @@ class _Parts:
             cleanup=settings.cleanup_after_send,
         )
 
-    def limits(self, now: float) -> limits.Survey:
+    def limits(self, now: float) -> Survey:
         run, settings = self._run, self._run.config.data_collector
         claimed = {member for batch in self.ledger.claimed() for member in batch.members}
         last = self.history.runs(1)

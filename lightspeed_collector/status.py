@@ -11,7 +11,6 @@ from lightspeed_collector.config import Config
 from lightspeed_collector.database import Database
 from lightspeed_collector.history import History
 from lightspeed_collector.ledger import Ledger
-from lightspeed_collector.limits import Waiting
 from lightspeed_collector.quarantine import Quarantine
 from lightspeed_collector.report import Report
 from lightspeed_collector.sent import Sent
@@ -19,6 +18,7 @@ from lightspeed_collector.spool import Spool
 from lightspeed_collector.state import State
 from lightspeed_collector.stop import Stop
 from lightspeed_collector.textfile import OUTCOMES
+from lightspeed_collector.waiting import Waiting
 
 
 def gather(config: Config, report: Report, stop: Stop, now: float) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from lightspeed_collector.config import Collector
 from lightspeed_collector.durable import replace
 from lightspeed_collector.history import History, Run
-from lightspeed_collector.limits import Survey
 from lightspeed_collector.quarantine import Quarantine
+from lightspeed_collector.waiting import Survey
 from lightspeed_stack.daemon import exits
 
 log = logging.getLogger(__name__)

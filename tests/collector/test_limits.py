@@ -71,3 +71,15 @@ def test_records_written_before_the_clock_was_set_back_are_sent(meet: Met) -> No
     assert site.run().report["dropped"] == 0
     site.run()
     assert ingress.records == spooled
+
+
+def test_what_is_left_is_told_as_it_is_after_the_drop(meet: Met) -> None:
+    site, _ = meet(answer(403), max_record_age=DAY)
+    site.put(1)
+    site.run()
+    site.put(2, age=timedelta(days=3))
+    site.put(1, age=timedelta(hours=2))
+    done = site.run()
+    spool = json.loads(site.collector("status", "--json").stdout)["spool"]
+    assert done.report["left"] == spool["records"]
+    assert spool["kept"] == 0

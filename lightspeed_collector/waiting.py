@@ -1,0 +1,56 @@
+"""What waits in the spool to be sent, and what else is there: looked at afresh, with little memory however much it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lightspeed_collector import names
+from lightspeed_collector.retention import Entry
+from lightspeed_collector.sent import Sent
+from lightspeed_collector.spool import Spool
+from lightspeed_collector.stop import Stop
+
+
+@dataclass
+class Survey:
+    """What waits in the spool: `kept` records were sent and stay, `strangers` are not ours."""
+
+    records: int = 0
+    bytes: int = 0
+    oldest: float | None = None
+    kept: int = 0
+    strangers: int = 0
+
+
+class Waiting:
+    """The records that were not sent, as a fresh scan finds them."""
+
+    def __init__(self, spool: Spool, sent: Sent, stop: Stop) -> None:
+        """Lists the spool even when a signal came; looking at each record ends with `Stopped` then."""
+        self._spool = spool
+        self._sent = sent
+        self._stop = stop
+        self._scan = spool.scan(stop.calm)
+
+    def __iter__(self) -> Iterator[Entry]:
+        for member in self._sent.unsent(self._scan.backlog):
+            self._stop.check()
+            identity = self._spool.look(member)
+            if identity:
+                yield Entry(member, identity)
+
+    def count(self) -> Survey:
+        """Only the number of records, for whoever has no time to look at each."""
+        total = len(self._scan.backlog)
+        kept = min(total, len(self._sent))
+        return Survey(records=total - kept, kept=kept, strangers=self._scan.strangers)
+
+    def survey(self) -> Survey:
+        found = Survey(kept=len(self._sent), strangers=self._scan.strangers)
+        for entry in self:
+            found.records += 1
+            found.bytes += entry.identity.size
+            if found.oldest is None:
+                found.oldest = names.written_at(names.split(entry.member)[1])
+        return found
