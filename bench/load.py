@@ -130,7 +130,8 @@ class Row:
 
     def __str__(self) -> str:
         verdict = {True: "reached", False: "missed", None: ""}[self.reached]
-        return f"| {self.what} | {self.figure} | {self.goal} | {verdict} |"
+        what = self.what.replace("|", "\\|")
+        return f"| {what} | {self.figure} | {self.goal} | {verdict} |"
 
 
 def table(rows: list[Row]) -> str:
