@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.systemd.machine import Machine
-from tests.systemd.pair import Pair
+from tests.systemd.pair import CHECKOUT, TESTS, Pair
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -45,6 +45,7 @@ def package() -> Path:
 def machine(package: Path) -> Iterator[Machine]:
     with Machine() as booted:
         booted.copy(package, "/root/package.deb")
+        booted.copy(TESTS, f"{CHECKOUT}/tests")
         booted.run("dpkg --install /root/package.deb")
         Pair(booted).reset()
         yield booted

@@ -13,7 +13,8 @@ import yaml
 from tests.fakes.daemon import merged
 from tests.systemd.machine import Machine
 
-ROOT = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[1]
+CHECKOUT = "/opt/checkout"  # where a machine finds them: its /tmp and /home are its own
 ETC = "/etc/lightspeed-stack"
 SPOOL = "/var/lib/lightspeed"
 INGRESS_PORT, PROVIDER_PORT = 8081, 8082
@@ -99,7 +100,7 @@ class Pair:
     def plant(self, count: int, size: int = 100) -> None:
         """Put transcripts into the spool as its writer would."""
         self.machine.run(
-            f"runuser -u lightspeed-stack -g lightspeed -- python3 {ROOT}/tests/systemd/plant.py"
+            f"runuser -u lightspeed-stack -g lightspeed -- python3 {CHECKOUT}/tests/systemd/plant.py"
             f" {SPOOL}/transcripts {count} {size}"
         )
 
@@ -116,13 +117,13 @@ class Pair:
             f" ingress = f.FaultyIngress(f.{behaviour}); ingress.__enter__();"
             " print(ingress.url, flush=True); threading.Event().wait()"
         )
-        process = self.started(f"cd {ROOT} && exec python3 -c {shlex.quote(script)}")
+        process = self.started(f"cd {CHECKOUT} && exec python3 -c {shlex.quote(script)}")
         assert process.stdout
         return process.stdout.readline().strip()
 
     def provider(self, behaviour: str) -> None:
         self.serve(
-            f"cd {ROOT} && python3 -m tests.fakes.provider --port {PROVIDER_PORT} --behaviour {behaviour}",
+            f"cd {CHECKOUT} && python3 -m tests.fakes.provider --port {PROVIDER_PORT} --behaviour {behaviour}",
             PROVIDER_PORT,
         )
 

@@ -7,7 +7,7 @@ import shlex
 import time
 from typing import Any
 
-from tests.systemd.pair import ROOT, SPOOL, STACK, Pair
+from tests.systemd.pair import CHECKOUT, SPOOL, STACK, Pair
 
 URL = "http://127.0.0.1:8080/liveness"
 
@@ -19,7 +19,7 @@ class Load:
         self._machine = pair.machine
         self._machine.run("rm -f /run/stop-load")
         more = shlex.quote(json.dumps(body)) if body else ""
-        self._process = pair.started(f"exec python3 {ROOT}/tests/systemd/load.py {url} 8 /run/stop-load {more}")
+        self._process = pair.started(f"exec python3 {CHECKOUT}/tests/systemd/load.py {url} 8 /run/stop-load {more}")
 
     def stop(self) -> dict[str, Any]:
         self._machine.run("touch /run/stop-load")
