@@ -41,6 +41,7 @@ class Service:
     port: int
     workers: int
     threads: int
+    pin_workers: bool
     root_path: str
     base_url: str | None
     access_log: bool

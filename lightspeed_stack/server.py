@@ -94,6 +94,7 @@ def _listen(settings: config.Config) -> Listen:
         port=service.port,
         workers=service.workers,
         threads=service.threads,
+        pin_workers=service.pin_workers,
         read_timeout_seconds=service.request_read_timeout_seconds,
         write_timeout_seconds=service.response_write_timeout_seconds,
         graceful_timeout_seconds=service.graceful_timeout_seconds,

@@ -28,6 +28,7 @@ class Listen:
     tls_key_password: Callable[[], str] | None = None
     unix_socket: Path | None = None
     worker_directory: Path | None = None
+    pin_workers: bool = False
 
     @property
     def bind(self) -> str:

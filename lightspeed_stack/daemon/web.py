@@ -20,7 +20,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from lightspeed_stack.daemon import events
+from lightspeed_stack.daemon import events, processors
 from lightspeed_stack.daemon.config import ConfigError
 from lightspeed_stack.daemon.listen import Listen, tls_context
 from lightspeed_stack.daemon.notify import Notifier
@@ -92,12 +92,21 @@ def _settings(listen: Listen) -> dict[str, Any]:
         "when_ready": lambda server: _limit_sockets(server.LISTENERS, listen),
         "on_reload": lambda server: _limit_sockets(server.LISTENERS, listen),
         "post_worker_init": _announce,
+        "pre_fork": _place if listen.pin_workers else _place_nowhere,
         "worker_tmp_dir": str(listen.worker_directory or MEMORY_DIRECTORY),
     }
     if listen.tls_certificate:
         settings |= {"certfile": str(listen.tls_certificate), "keyfile": str(listen.tls_key)}
         settings["ssl_context"] = lambda conf, default: tls_context(listen)
     return settings
+
+
+def _place(arbiter: Any, worker: Worker) -> None:
+    worker.processor = processors.least_used(other.processor for other in arbiter.WORKERS.values())
+
+
+def _place_nowhere(arbiter: Any, worker: Worker) -> None:
+    """Let it run on every processor."""
 
 
 def settle() -> None:

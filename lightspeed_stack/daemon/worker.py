@@ -18,6 +18,8 @@ from typing import Any
 from gunicorn import glogging
 from gunicorn.workers.gthread import ThreadWorker
 
+from lightspeed_stack.daemon import processors
+
 log = logging.getLogger(__name__)
 
 KEPT_CONNECTIONS = 128
@@ -30,6 +32,12 @@ class Worker(ThreadWorker):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.max_keepalived = KEPT_CONNECTIONS
+        self.processor: int | None = None
+
+    def init_process(self) -> None:
+        if self.processor is not None:
+            processors.keep_to(self.processor)
+        super().init_process()
 
     @property
     def worker_connections(self) -> int:
