@@ -1,9 +1,12 @@
 """A ledger that is lost while archives are on their way, through the real command."""
 
+import hashlib
+
 import pytest
 
 from tests.collector.conftest import Met
 from tests.fakes import ingress_faults as faults
+from tests.fakes.archives import archive, member
 from tests.fakes.ingress_faults import FaultyIngress, accept
 from tests.fakes.privileges import bound
 from tests.fakes.site import Site
@@ -58,3 +61,31 @@ def test_unsound_archive_is_not_adopted(site: Site, ingress: FaultyIngress) -> N
     assert site.run().status == 0
     assert ingress.records == spooled
     assert list((site.state / "outgoing").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["transcripts/../../escaped.json", "/etc/passwd", "transcripts/x.json"])
+def test_archive_of_something_else_is_not_adopted(site: Site, ingress: FaultyIngress, name: str) -> None:
+    packed = archive({name: b"{}"})
+    outgoing = site.state / "outgoing"
+    outgoing.mkdir(parents=True)
+    (outgoing / f"{hashlib.sha256(packed).hexdigest()[:32]}.tar.gz").write_bytes(packed)
+    assert site.run().status == 0
+    assert (ingress.uploads, list(outgoing.iterdir())) == ([], [])
+
+
+def test_archive_under_a_wrong_name_is_not_adopted(site: Site, ingress: FaultyIngress) -> None:
+    outgoing = site.state / "outgoing"
+    outgoing.mkdir(parents=True)
+    (outgoing / f"{'0' * 32}.tar.gz").write_bytes(archive({member(): b"{}"}))
+    assert site.run().status == 0
+    assert (ingress.uploads, list(outgoing.iterdir())) == ([], [])
+
+
+def test_adopted_archive_whose_records_are_gone_is_sent_all_the_same(site: Site, ingress: FaultyIngress) -> None:
+    name = member()
+    packed = archive({name: b"{}"})
+    outgoing = site.state / "outgoing"
+    outgoing.mkdir(parents=True)
+    (outgoing / f"{hashlib.sha256(packed).hexdigest()[:32]}.tar.gz").write_bytes(packed)
+    assert site.run().status == 0
+    assert ingress.records == {name: b"{}"}
