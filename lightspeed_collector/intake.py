@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 
 from lightspeed_collector import events, record
 from lightspeed_collector.errors import Error, SpoolError
@@ -72,9 +73,11 @@ class Intake:
         if found.data is not None:
             return record.fault(found.data)
         assert found.large
-        fault = record.edges_fault(*found.large.edges(_EDGE))
-        if fault:
-            found.large.close()
+        with ExitStack() as unfit:
+            unfit.callback(found.large.close)
+            fault = record.edges_fault(*found.large.edges(_EDGE))
+            if fault is None:
+                unfit.pop_all()
         return fault
 
     def _refuse(self, entry: Entry, fault: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.crash.scenario import Scenario, every_stride
 from tests.fakes import strace
 from tests.fakes.ingress_faults import FaultyIngress
+from tests.fakes.site import Site
 
 DISK = [name for name in strace.CHANGING if name not in ("connect", "sendto")]
 
@@ -51,3 +52,21 @@ def test_disk_that_fails_from_the_start_loses_nothing(tmp_path: Path, name: str,
             assert scenario.run(prefix).status in (0, 65, 73, 74)
         assert scenario.run().status in (0, 65)
         scenario.audit()
+
+
+@pytest.mark.parametrize("size", [100, 9 << 20], ids=["small", "large"])
+def test_record_that_can_not_be_read_is_kept_and_the_others_go(tmp_path: Path, size: int) -> None:
+    strace.needed()
+    with FaultyIngress() as ingress:
+        site = Site(tmp_path / "site", ingress.url)
+        before = site.put(2)
+        broken = site.put(1, content=b"{" + b" " * size + b"}")
+        (member,) = broken
+        behind = site.put(2)
+        log = tmp_path / "trace"
+        failing = ("strace", "-f", "-o", str(log), "-P", str(site.path(member)), "-e", "inject=read:error=EIO:when=2+")
+        done = site.run(prefix=failing if size > 100 else (*failing[:-1], "inject=read:error=EIO"))
+        assert (done.status, site.waiting) == (74, broken)
+        assert ingress.records == {**before, **behind}
+        assert site.run().status == 0
+        assert ingress.records == {**before, **broken, **behind}
