@@ -14,7 +14,7 @@ from tests.fakes.site import Site
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 2000, None], ids=["empty", "garbage", "gone"])
 def test_lost_ledger_repeats_the_pending_batch_under_its_id(meet: Met, content: bytes | None) -> None:
-    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=100)
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
     spooled = site.put(5)
     assert site.run().status == 75
     ledger = site.state / "ledger.sqlite"
@@ -42,7 +42,7 @@ def test_lost_ledger_after_acceptance_repeats_at_most_the_batch(meet: Met) -> No
 
 
 def test_adopted_archive_deletes_only_what_it_holds(meet: Met) -> None:
-    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=100)
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
     member, _other = spooled = site.put(2)
     assert site.run().status == 75
     (site.state / "ledger.sqlite").unlink()

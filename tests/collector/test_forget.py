@@ -44,7 +44,7 @@ def test_request_matches_the_whole_conversation(site: Site, ingress: FaultyIngre
 
 
 def test_records_of_a_claimed_batch_count_as_sent(meet: Met) -> None:
-    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=100)
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
     claimed = site.put(2, conversation=GONE)
     assert site.run().status == 75
     site.put(2, conversation=GONE)
