@@ -3,6 +3,8 @@
 Under systemd a record goes to the journal with its fields (systemd.journal-fields(7)) over the native protocol;
 where that socket is missing, to stderr with a `<N>` priority before every line (sd-daemon(3)); on a plain stderr
 with time and level. `extra={"event": ID, "fields": {...}}` adds a MESSAGE_ID and journal fields.
+
+A record is one system call, which the kernel keeps whole; so no lock is held, and no thread waits for another's line.
 """
 
 from __future__ import annotations
@@ -47,14 +49,21 @@ def priority(level: int) -> int:
 
 def _handler(name: str, stream: TextIO, color: bool) -> logging.Handler:
     if not _is_journal(stream, os.environ):
-        handler: logging.Handler = logging.StreamHandler(stream)
+        handler = _lines(stream)
         handler.setFormatter(_Plain(color and stream.isatty()))
     elif os.path.exists(JOURNAL_SOCKET):
         handler = JournalHandler(name, JOURNAL_SOCKET)
     else:
-        handler = logging.StreamHandler(stream)
+        handler = _lines(stream)
         handler.setFormatter(_Prefixed())
     return handler
+
+
+def _lines(stream: TextIO) -> logging.Handler:
+    try:
+        return _Lines(stream.fileno())
+    except OSError:
+        return logging.StreamHandler(stream)
 
 
 def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -91,7 +100,27 @@ class _Prefixed(logging.Formatter):
         return "\n".join(mark + line for line in super().format(record).splitlines())
 
 
-class JournalHandler(logging.Handler):
+class _Unlocked(logging.Handler):
+    def handle(self, record: logging.LogRecord) -> bool:
+        self.emit(record)
+        return True
+
+
+class _Lines(_Unlocked):
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            rest = f"{self.format(record)}\n".encode(errors="backslashreplace")
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError:
+            self.handleError(record)
+
+
+class JournalHandler(_Unlocked):
     """One datagram a record, in the journal's native protocol (systemd: docs/JOURNAL_NATIVE_PROTOCOL)."""
 
     def __init__(self, name: str, address: str) -> None:

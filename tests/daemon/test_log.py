@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,3 +125,15 @@ def test_faults_are_errors_in_the_journal(tmp_path: Path, monkeypatch: pytest.Mo
         log.complain("program", ["one", "two"], stream)
         stream.seek(0)
         assert stream.read() == "<3>program: one\n<3>program: two\n"
+
+
+def test_lines_of_many_threads_stay_whole() -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as lines, os.fdopen(writer, "w") as stream:
+        log.setup("test", stream=stream)
+        logger = logging.getLogger("a")
+        threads = [threading.Thread(target=logger.info, args=(letter * 3000,)) for letter in "abcdefgh"]
+        for thread in threads:
+            thread.start()
+        found = sorted(lines.readline().split("INFO")[1].strip() for _ in threads)
+        assert found == [letter * 3000 for letter in "abcdefgh"]
