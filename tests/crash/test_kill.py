@@ -35,10 +35,16 @@ def test_kill_at_any_call_loses_and_repeats_nothing(tmp_path: Path, cleanup: boo
 def test_kill_at_any_call_of_a_run_that_recovers(tmp_path: Path) -> None:
     """The run that goes on after a kill between acceptance and deletion is killed as well."""
     strace.needed()
-    for name, number in every_stride(_calls_of_a_run(tmp_path, True)):
+    accepted = ("unlinkat", 4, "signal=KILL")
+    with FaultyIngress() as ingress:
+        scenario = Scenario(tmp_path / "counted", ingress)
+        scenario.run(strace.injecting(scenario.trace, *accepted))
+        assert scenario.run(strace.tracing(scenario.trace)).status == 65
+        found = strace.counts(scenario.trace)
+    for name, number in every_stride(found):
         with FaultyIngress() as ingress:
             scenario = Scenario(tmp_path / f"{name}{number}", ingress)
-            scenario.run(strace.injecting(scenario.trace, "unlinkat", 4, "signal=KILL"))
+            scenario.run(strace.injecting(scenario.trace, *accepted))
             scenario.run(strace.injecting(scenario.trace, name, number, "signal=KILL"))
             assert scenario.run().status in (0, 65), (name, number)
             scenario.audit()
