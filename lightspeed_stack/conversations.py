@@ -10,87 +10,66 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import (
-    URL,
-    BindParameter,
-    Column,
-    Connection,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    bindparam,
-    func,
-    inspect,
-    select,
-    text,
-)
-from sqlalchemy.schema import CreateIndex, CreateTable
+from lightspeed_stack.database import NO_VALUES, Connection, Database, DatabaseError
 
-from lightspeed_stack.database import Database, DatabaseError
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 VERSION = 1
 
-_SCHEMA = MetaData()
-_CONVERSATION = Table(
-    "conversation",
-    _SCHEMA,
-    Column("id", Text, primary_key=True),
-    Column("user_id", Text, nullable=False),
-    Column("topic_summary", Text),
-    Column("last_used_provider", Text, nullable=False),
-    Column("last_used_model", Text, nullable=False),
-    Column("created_at", Text, nullable=False),
-    Column("last_message_at", Text, nullable=False),
-    Column("message_count", Integer, nullable=False),
-    Index("conversation_of_user", "user_id", "last_message_at"),
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS conversation (
+        id TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        topic_summary TEXT,
+        last_used_provider TEXT NOT NULL,
+        last_used_model TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        last_message_at TEXT NOT NULL,
+        message_count INTEGER NOT NULL,
+        PRIMARY KEY (id)
+    )""",
+    "CREATE INDEX IF NOT EXISTS conversation_of_user ON conversation (user_id, last_message_at)",
+    """CREATE TABLE IF NOT EXISTS turn (
+        conversation_id TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        question TEXT NOT NULL,
+        answer TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        model TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        completed_at TEXT NOT NULL,
+        extras TEXT NOT NULL,
+        PRIMARY KEY (conversation_id, number),
+        FOREIGN KEY (conversation_id) REFERENCES conversation (id) ON DELETE CASCADE
+    )""",
+    "CREATE TABLE IF NOT EXISTS conversation_schema (version INTEGER NOT NULL, PRIMARY KEY (version))",
 )
-_TURN = Table(
-    "turn",
-    _SCHEMA,
-    Column("conversation_id", ForeignKey(_CONVERSATION.c.id, ondelete="CASCADE"), primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("question", Text, nullable=False),
-    Column("answer", Text, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("started_at", Text, nullable=False),
-    Column("completed_at", Text, nullable=False),
-    Column("extras", Text, nullable=False),
-)
-_MADE = Table("conversation_schema", _SCHEMA, Column("version", Integer, primary_key=True, autoincrement=False))
-
-_ID: BindParameter[str] = bindparam("id")
-_GET = select(_CONVERSATION).where(_CONVERSATION.c.id == _ID)
-_LIST = (
-    select(_CONVERSATION)
-    .where(_CONVERSATION.c.user_id == bindparam("user_id"))
-    .order_by(_CONVERSATION.c.last_message_at.desc(), _CONVERSATION.c.id)
-)
-_HISTORY = select(*_TURN.c[2:]).where(_TURN.c.conversation_id == _ID).order_by(_TURN.c.number)
-_LAST_TURNS = _HISTORY.order_by(None).order_by(_TURN.c.number.desc()).limit(bindparam("last"))
-_TOUCH = text(
-    """INSERT INTO conversation (id, user_id, topic_summary, last_used_provider, last_used_model, created_at,
+_CONVERSATION = """SELECT id, user_id, topic_summary, last_used_provider, last_used_model, created_at, last_message_at,
+        message_count
+    FROM conversation"""
+_GET = f"{_CONVERSATION} WHERE id = :id"
+_LIST = f"{_CONVERSATION} WHERE user_id = :user_id ORDER BY last_message_at DESC, id"
+_TURNS = """SELECT question, answer, provider, model, started_at, completed_at, extras
+    FROM turn WHERE conversation_id = :id"""
+_HISTORY = f"{_TURNS} ORDER BY number"
+_LAST_TURNS = f"{_TURNS} ORDER BY number DESC LIMIT :last"
+_TOUCH = """INSERT INTO conversation (id, user_id, topic_summary, last_used_provider, last_used_model, created_at,
         last_message_at, message_count)
     VALUES (:id, :user_id, :topic_summary, :provider, :model, :started_at, :completed_at, 1)
     ON CONFLICT (id) DO UPDATE SET last_used_provider = excluded.last_used_provider,
         last_used_model = excluded.last_used_model, last_message_at = excluded.last_message_at,
         message_count = conversation.message_count + 1
     WHERE conversation.user_id = excluded.user_id"""
-)
-_ADD_TURN = text(
-    """INSERT INTO turn (conversation_id, number, question, answer, provider, model, started_at, completed_at, extras)
+_ADD_TURN = """INSERT INTO turn (conversation_id, number, question, answer, provider, model, started_at, completed_at, extras)
     SELECT id, message_count, :question, :answer, :provider, :model, :started_at, :completed_at, :extras
     FROM conversation WHERE id = :id AND user_id = :user_id"""
-)
-_RENAME = text("UPDATE conversation SET topic_summary = :topic_summary WHERE id = :id")
-_DELETE = text("DELETE FROM conversation WHERE id = :id")
-_VERSION = select(func.max(_MADE.c.version))
-_STATE_VERSION = text("INSERT INTO conversation_schema (version) VALUES (:version) ON CONFLICT DO NOTHING")
+_RENAME = "UPDATE conversation SET topic_summary = :topic_summary WHERE id = :id"
+_DELETE = "DELETE FROM conversation WHERE id = :id"
+_VERSION = "SELECT max(version) FROM conversation_schema"
+_STATE_VERSION = "INSERT INTO conversation_schema (version) VALUES (:version) ON CONFLICT DO NOTHING"
 
 ConversationsError = DatabaseError
 
@@ -177,8 +156,8 @@ class Conversations:
 def _prepare(connection: Connection) -> str | None:
     """Make the tables where there are none; those of a later release can't be used."""
     version = None
-    if inspect(connection).has_table(_MADE.name):
-        version = connection.execute(_VERSION).scalar()
+    if connection.has_table("conversation_schema"):
+        version = connection.rows(_VERSION, NO_VALUES)[0][0]
     if version is None:
         _make_tables(connection)
     elif version > VERSION:
@@ -188,11 +167,9 @@ def _prepare(connection: Connection) -> str | None:
 
 def _make_tables(connection: Connection) -> None:
     """Any number of processes may do so at once."""
-    for table in _SCHEMA.sorted_tables:
-        connection.execute(CreateTable(table, if_not_exists=True))
-        for index in table.indexes:
-            connection.execute(CreateIndex(index, if_not_exists=True))
-    connection.execute(_STATE_VERSION, {"version": VERSION})
+    for statement in _TABLES:
+        connection.rows(statement, NO_VALUES)
+    connection.rows(_STATE_VERSION, {"version": VERSION})
 
 
 def _values(turn: Turn) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What SQLite needs beside SQLAlchemy: one writer at a time, a private file, and connections without ceremony."""
+"""SQLite: one writer at a time, a private file, and connections without ceremony. Errors are sqlite3's."""
 
 from __future__ import annotations
 
@@ -8,12 +8,36 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from lightspeed_stack import database
+
+SCHEME = "sqlite:///"
 IDLE_CONNECTIONS = 4
 _PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
+
+
+class Sqlite:
+    """The database in the file at `path`."""
+
+    reasons: tuple[type[Exception], ...] = (sqlite3.Error,)
+
+    def __init__(self, path: str, wait_seconds: float) -> None:
+        self.name = path
+        self._wait_seconds = wait_seconds
+
+    def open(self) -> Store:
+        if not self.name or self.name in ("sqlite://", ":memory:"):
+            raise sqlite3.NotSupportedError("workers can't share it, a file is needed")
+        create_private(self.name)
+        writing = OneWriter(f"{self.name}-lock", self._wait_seconds)
+        return Store(Connections(lambda: connect(self.name, self._wait_seconds)), writing)
+
+    def reason(self, error: Exception) -> str:
+        return str(error)
 
 
 class OneWriter:
@@ -41,10 +65,7 @@ class OneWriter:
 
 
 class Connections:
-    """Statements for a tenth of what they cost through SQLAlchemy. Shared by all threads of one process.
-
-    Errors are sqlite3's.
-    """
+    """Shared by all threads of one process."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
@@ -57,16 +78,21 @@ class Connections:
     def change(self, steps: Iterable[tuple[str, Mapping[str, object]]]) -> int:
         """All of them or none; how many rows the last one changed."""
         count = 0
-        with self._one() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with self.transaction() as connection:
             for statement, values in steps:
                 count = connection.execute(statement, values).rowcount
-            connection.execute("COMMIT")
         return count
 
     def close(self) -> None:
         while self._idle:
             self._take().close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._one() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
 
     @contextmanager
     def _one(self) -> Iterator[sqlite3.Connection]:
@@ -91,6 +117,36 @@ class Connections:
             connection.close()
 
 
+class Store:
+    """Shared by all threads of one process."""
+
+    def __init__(self, connections: Connections, writing: OneWriter) -> None:
+        self._connections = connections
+        self._writing = writing
+        self.rows = connections.rows
+        self.close = connections.close
+
+    def prepare(self, make: Callable[[database.Connection], str | None]) -> str | None:
+        with self._writing, self._connections.transaction() as connection:
+            return make(_Connection(connection))
+
+    def change(self, steps: Sequence[database.Step]) -> int:
+        with self._writing:
+            return self._connections.change(steps)
+
+
+class _Connection:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, values: Mapping[str, object], /) -> Sequence[Sequence[Any]]:
+        return self._connection.execute(statement, values).fetchall()
+
+    def has_table(self, name: str) -> bool:
+        found = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = :name"
+        return bool(self.rows(found, {"name": name})[0][0])
+
+
 def create_private(path: str) -> None:
     """SQLite would let the umask decide who may read the conversations.
 
@@ -102,12 +158,10 @@ def create_private(path: str) -> None:
 
 def connect(path: str, wait_seconds: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
-    set_up(connection, None)
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
-
-
-def set_up(connection: Any, _: object) -> None:
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()

@@ -11,11 +11,12 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Column, Connection, Integer, MetaData, Table, Text, bindparam, select, text
-from sqlalchemy.schema import CreateTable
+from lightspeed_stack.database import NO_VALUES, Connection, Database, DatabaseError
 
-from lightspeed_stack.database import Database, DatabaseError
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 TRANSCRIPTS = "transcripts"
 FEEDBACK = "feedback"
@@ -27,19 +28,16 @@ EVERY_SECONDS = 5.0
 LAST_SECONDS = 2.0
 _HOUR = "%Y-%m-%dT%H"
 
-_TALLY = Table(
-    "record_tally",
-    MetaData(),
-    Column("hour", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("count", Integer, nullable=False),
-)
-_ADD = text(
-    "INSERT INTO record_tally (hour, kind, count) VALUES (:hour, :kind, :count)"
-    " ON CONFLICT (hour, kind) DO UPDATE SET count = record_tally.count + excluded.count"
-)
-_SINCE = select(_TALLY).where(_TALLY.c.hour >= bindparam("first"))
-_FORGET = _TALLY.delete().where(_TALLY.c.hour < bindparam("before"))
+_TABLE = """CREATE TABLE IF NOT EXISTS record_tally (
+    hour TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (hour, kind)
+)"""
+_ADD = """INSERT INTO record_tally (hour, kind, count) VALUES (:hour, :kind, :count)
+    ON CONFLICT (hour, kind) DO UPDATE SET count = record_tally.count + excluded.count"""
+_SINCE = "SELECT hour, kind, count FROM record_tally WHERE hour >= :first"
+_FORGET = "DELETE FROM record_tally WHERE hour < :before"
 
 log = logging.getLogger(__name__)
 
@@ -109,13 +107,11 @@ class Tally:
             return
         rows = [{"hour": hour, "kind": kind, "count": count} for (hour, kind), count in sorted(counts.items())]
         oldest = datetime.now(UTC) - timedelta(days=KEEP_DAYS)
-        with self._database.transaction() as connection:
-            connection.execute(_ADD, rows)
-            connection.execute(_FORGET, {"before": oldest.strftime(_HOUR)})
+        self._database.change(*((_ADD, row) for row in rows), (_FORGET, {"before": oldest.strftime(_HOUR)}))
 
 
 def _prepare(connection: Connection) -> str | None:
-    connection.execute(CreateTable(_TALLY, if_not_exists=True))
+    connection.rows(_TABLE, NO_VALUES)
     return None
 
 
