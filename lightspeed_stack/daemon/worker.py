@@ -1,8 +1,9 @@
-"""gunicorn's threaded worker with two faults mended and one detour less, and its logger led into ours.
+"""gunicorn's threaded worker with three faults mended and one detour less, and its logger led into ours.
 
 gunicorn waits for a closing connection's peer in the worker's only accepting thread, so that a few stalled clients
-stop everybody; here the thread that served the connection waits. A client that stops half-way is one quiet line
-instead of a traceback. A client that asks again at once is served by the same thread, as long as there are others.
+stop everybody; here the thread that served the connection waits. gunicorn lets a client take for ever over its
+request; here it has its time (arrival.py), and one that is too slow is one quiet line instead of a traceback. A client
+that asks again at once is served by the same thread, as long as there are others.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from gunicorn import glogging
 from gunicorn.workers.gthread import ThreadWorker
 
 from lightspeed_stack.daemon import processors
+from lightspeed_stack.daemon.arrival import Connection, TooSlow
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,7 @@ KEPT_CONNECTIONS = 128
 NEAR_MILLISECONDS = 5
 LINGER_SECONDS = 2.0
 LINGER_SILENCE_SECONDS = 0.5
+TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Worker(ThreadWorker):
@@ -48,13 +51,27 @@ class Worker(ThreadWorker):
     def worker_connections(self, configured: int) -> None:
         """gunicorn sets what it read from its configuration."""
 
+    def accept(self, listener: Any) -> None:
+        with suppress(BlockingIOError, ConnectionAbortedError):
+            client, address = listener.accept()
+            self.nr_conns += 1
+            self.enqueue_req(Connection(self.cfg, client, address, listener.getsockname()))
+
     def handle(self, conn: Any) -> Any:
         keep = super().handle(conn)
         while keep is True and self._asks_again(conn.sock):
             keep = super().handle(conn)
         if not keep:
+            if conn.arrival is not None and conn.arrival.is_late:
+                refuse(conn)
             linger(conn.sock)
             conn.close = _closed
+        return keep
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        conn.arrival.begin_body(req.force_close)
+        keep = super().handle_request(req, conn)
+        conn.arrival.is_late = False  # the application has told the client itself
         return keep
 
     def _asks_again(self, connection: socket.socket) -> bool:
@@ -64,6 +81,12 @@ class Worker(ThreadWorker):
         near = select.poll()
         near.register(connection, select.POLLIN)
         return bool(near.poll(NEAR_MILLISECONDS))
+
+
+def refuse(conn: Any) -> None:
+    log.info("a client was too slow with its request and was disconnected: %s", conn.client[0] if conn.client else "-")
+    with suppress(OSError):
+        conn.sock.send(TOO_SLOW)
 
 
 def linger(connection: socket.socket) -> None:
@@ -90,9 +113,10 @@ class Logger(glogging.Logger):
         self.error_log.setLevel(logging.WARNING)
 
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        if isinstance(sys.exc_info()[1], BlockingIOError):
+        error = sys.exc_info()[1]
+        if isinstance(error, BlockingIOError | TimeoutError) and not isinstance(error, TooSlow):
             log.info("a client paused for too long and was disconnected")
-        else:
+        elif not isinstance(error, TooSlow):  # `refuse` tells of it
             super().exception(msg, *args, **kwargs)
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:

@@ -75,7 +75,7 @@ def _received(here: Request) -> bytes:
     except RequestEntityTooLarge:
         raise
     except Exception as error:  # noqa: BLE001 - server and werkzeug each have errors of their own for a bad transfer
-        if BlockingIOError in (type(error), type(error.__context__)):
+        if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
             raise errors.Plain(408, "Request Timeout") from None
         raise errors.Plain(400, "Bad Request") from None
     if here.content_length is None and len(raw) >= current_app.config["MAX_CONTENT_LENGTH"]:

@@ -3,16 +3,21 @@
 import contextlib
 import http.client
 import os
+import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.fakes import tls
 from tests.fakes.daemon import Process
 
 PROGRAM = """
@@ -27,8 +32,9 @@ def load():
     if text == "bad":
         raise config.ConfigError(config.Fault("file", "key", "is bad"))
     load.text = text
+    pem = next(folder.glob("*.pem"), None)
     return listen.Listen("127.0.0.1", 0, workers=2, threads=4, read_timeout_seconds=1, graceful_timeout_seconds=10,
-                         worker_directory=folder)
+                         worker_directory=folder, tls_certificate=pem, tls_key=pem)
 
 def make_app():
     text = load.text.encode()
@@ -79,11 +85,11 @@ class Server(Process):
 
     @property
     def url(self) -> str:
-        return self.wait_for(r"ready: Serving at (http://[^,]+)").group(1)
+        return self.wait_for(r"ready: Serving at (https?://[^,]+)").group(1)
 
     @property
     def address(self) -> tuple[str, int]:
-        host, port = self.url.removeprefix("http://").split(":")
+        host, port = self.url.partition("://")[2].split(":")
         return host, int(port)
 
 
@@ -184,6 +190,73 @@ def test_half_sent_requests_do_not_hold_their_threads(tmp_path: Path) -> None:
         for client in held:
             client.close()
         assert not any("Traceback" in line for line in server.log)
+
+
+def dripping(address: tuple[str, int], head: bytes) -> bytes:
+    """What a client is told that sends `head` and then a byte ten times a second, before it is disconnected."""
+    with socket.create_connection(address, 20) as client:
+        client.sendall(head)
+        for _ in range(200):
+            if select.select([client], [], [], 0.1)[0]:
+                return client.recv(65536)
+            client.sendall(b"x")
+    raise AssertionError("nobody minded")
+
+
+@pytest.mark.parametrize("head", [b"POST / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf"])
+def test_a_byte_now_and_then_holds_no_thread(tmp_path: Path, head: bytes) -> None:
+    with Server(tmp_path) as server:
+        server.url  # noqa: B018 - waits until it serves
+        with ThreadPoolExecutor(16) as pool:
+            told = list(pool.map(dripping, [server.address] * 16, [head] * 16))
+        assert get(server.url) == "one"
+        assert {answer[:12] for answer in told} <= {b"HTTP/1.1 408", b""}
+        assert any(told)
+        assert len([line for line in server.log if "too slow" in line]) == 16
+        assert not any("Traceback" in line for line in server.log)
+
+
+UNFINISHED_HANDSHAKE = b"\x16\x03\x01\x02\x00\x01"
+UNFINISHED_RECORD = b"\x17\x03\x03\x40\x00"
+
+
+def test_a_byte_now_and_then_holds_no_thread_within_tls(tmp_path: Path) -> None:
+    certificate = tls.certificate(tmp_path)
+    context = ssl.create_default_context(cafile=str(certificate))
+    with Server(tmp_path) as server:
+        assert dripping(server.address, UNFINISHED_HANDSHAKE) == b""
+        with (
+            socket.create_connection(server.address, 20) as client,
+            client.dup() as beneath,
+            context.wrap_socket(client, server_hostname="127.0.0.1") as wrapped,
+        ):
+            wrapped.sendall(b"POST / HT")
+            beneath.sendall(UNFINISHED_RECORD)
+            dripper = threading.Thread(target=drip, args=(beneath,))
+            dripper.start()
+            assert wrapped.recv(65536).startswith(b"HTTP/1.1 408")
+            beneath.shutdown(socket.SHUT_RDWR)
+            dripper.join()
+        with urllib.request.urlopen(server.url, timeout=20, context=context) as answer:
+            assert answer.read() == b"one"
+        assert not any("Traceback" in line for line in server.log)
+
+
+def drip(client: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        for _ in range(200):
+            client.sendall(b"x")
+            select.select([], [], [], 0.1)
+
+
+def test_a_large_body_may_take_its_time(tmp_path: Path) -> None:
+    """Three times as long as a client may keep us waiting, with a body that earns it."""
+    with Server(tmp_path) as server, socket.create_connection(server.address, 20) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n")
+        for _ in range(9):
+            assert not select.select([client], [], [], 0.33)[0], client.recv(65536)
+            client.sendall(b"x" * 1000)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200")
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:

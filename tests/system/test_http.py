@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -214,16 +215,32 @@ class TestQueue:
         assert {answer[:12] for answer in told} <= {b"", b"HTTP/1.1 408", b"HTTP/1.1 503"}
 
 
-def test_many_half_sent_requests_delay_nobody(stack: Stack, fake: FakeProvider, tmp_path: Path) -> None:
-    with Stack(tmp_path, merged(provider(fake.url), {"service": {"threads": 640}})) as roomy:
-        dawdlers = [connect(roomy) for _ in range(128)]
-        try:
-            for dawdler in dawdlers:
-                dawdler.sendall(b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
-            assert [get(roomy, "/v1/info").status_code for _ in range(10)] == [200] * 10
-        finally:
-            for dawdler in dawdlers:
-                dawdler.close()
+def test_many_who_send_a_byte_now_and_then_delay_nobody_and_are_disconnected(
+    fake: FakeProvider, tmp_path: Path
+) -> None:
+    service = {"threads": 640, "request_read_timeout_seconds": 3}
+    with Stack(tmp_path, merged(provider(fake.url), {"service": service})) as roomy, ExitStack() as open_ones:
+        drippers = [open_ones.enter_context(closing(connect(roomy))) for _ in range(128)]
+        for number, dripper in enumerate(drippers):
+            head = b"POST /v1/query HTTP/1.1\r\nHost: x\r\n"
+            dripper.sendall(head + (b"Content-Length: 50\r\n\r\n{" if number % 2 else b""))
+        answers: dict[socket.socket, bytes] = {}
+        began = time.monotonic()
+        while len(answers) < len(drippers):
+            assert time.monotonic() - began < DEADLINE
+            slowest = max(get(roomy, "/v1/info").elapsed.total_seconds() for _ in range(5))
+            assert slowest < 1
+            for dripper in select.select([one for one in drippers if one not in answers], [], [], 0.5)[0]:
+                answers[dripper] = dripper.recv(65536)
+            for dripper in set(drippers) - set(answers):
+                with suppress(OSError):  # disconnected since
+                    dripper.sendall(b"x")
+    assert {answer[:12] for answer in answers.values()} == {b"HTTP/1.1 408"}
+    assert all(b"Connection: close" in answer for answer in answers.values())
+    assert {answer.partition(b"\r\n\r\n")[2] for answer in answers.values()} == {b"", b'{"detail":"Request Timeout"}'}
+    assert not [line for line in roomy.log if "Traceback" in line]
+    assert len([line for line in roomy.log if "too slow" in line]) == 64
+    assert len([line for line in roomy.log if "POST /v1/query 408 " in line]) == 64
 
 
 def test_one_line_a_request_and_no_text_in_the_log(fake: FakeProvider, tmp_path: Path) -> None:
