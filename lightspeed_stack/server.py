@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import MutableMapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from lightspeed_stack.daemon import credentials, exits, web
 from lightspeed_stack.daemon.config import ConfigError, Document, load
 from lightspeed_stack.daemon.listen import Listen, check
 from lightspeed_stack.daemon.notify import Notifier
+from lightspeed_stack.runtime import Runtime, Taken
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,16 @@ def serve(path: Path, environ: MutableMapping[str, str]) -> int:
     try:
         daemon.load()
         daemon.prepare()
-        return web.serve(daemon.load, daemon.make_app, Notifier.take(environ), worker_exited=daemon.worker_exited)
+        return web.serve(
+            daemon.load,
+            daemon.make_app,
+            Notifier.take(environ),
+            worker_exited=daemon.worker_exited,
+            stopping=daemon.release,
+        )
+    except Taken as error:
+        log.error("can't start: %s", error)
+        return exits.TEMPFAIL
     except OSError as error:
         log.error("can't start: %s: %s", error.filename or "the system", error.strerror or error)
         return exits.CANTCREAT
@@ -49,6 +58,7 @@ class _Daemon:
         self._environ = environ
         self._config: config.Config | None = None
         self._listen: Listen | None = None
+        self._runtime: Runtime | None = None
 
     @property
     def config(self) -> config.Config:
@@ -69,21 +79,27 @@ class _Daemon:
 
     def prepare(self) -> None:
         self.config.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
-        shutil.rmtree(self.runtime_dir, ignore_errors=True)
-        self.runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.runtime.take()
         app.prepare(self.config)
 
     @property
-    def runtime_dir(self) -> Path:
-        """Where what may be lost goes; ours alone, emptied at every start."""
-        given = self.config.runtime_dir or self._environ.get("RUNTIME_DIRECTORY", "").split(":")[0] or None
-        return Path(given or self.config.state_dir) / "run"
+    def runtime(self) -> Runtime:
+        """Where what may be lost goes, from the first start to the end: a reload does not move it."""
+        if self._runtime is None:
+            given = self.config.runtime_dir or self._environ.get("RUNTIME_DIRECTORY", "").split(":")[0] or None
+            self._runtime = Runtime(Path(given or self.config.state_dir) / "run")
+        return self._runtime
+
+    def release(self) -> None:
+        """The next daemon may start while this one finishes its requests."""
+        self.runtime.release()
 
     def make_app(self) -> web.WSGIApplication:
-        return app.create_app(self.config, self.runtime_dir)
+        self.runtime.release()
+        return app.create_app(self.config, self.runtime.path)
 
     def worker_exited(self, pid: int) -> None:
-        app.worker_exited(self.runtime_dir, pid)
+        app.worker_exited(self.runtime.path, pid)
 
 
 def _listen(settings: config.Config) -> Listen:

@@ -43,11 +43,15 @@ def serve(
     notifier: Notifier,
     *,
     worker_exited: Callable[[int], None] = lambda pid: None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> int:
-    """Serve until SIGTERM; returns an exit status. `load` raises `ConfigError` when the configuration is bad."""
+    """Serve until SIGTERM; returns an exit status. `load` raises `ConfigError` when the configuration is bad.
+
+    `stopping` is called when it begins to stop: it takes no more requests and finishes those in flight.
+    """
     application = _Application(load, make_app, worker_exited)
     try:
-        _Arbiter(application, notifier).run()
+        _Arbiter(application, notifier, stopping).run()
     except SystemExit as end:
         return int(end.code or 0)
     return 0
@@ -136,8 +140,9 @@ def _limit_sockets(listeners: list[Any], listen: Listen) -> None:
 class _Arbiter(Arbiter):
     """gunicorn's arbiter, which also keeps systemd informed."""
 
-    def __init__(self, application: _Application, notifier: Notifier) -> None:
+    def __init__(self, application: _Application, notifier: Notifier, stopping: Callable[[], None]) -> None:
         self._notifier = notifier
+        self._stopping = stopping
         self._status = ""
         self._is_ready = False
         self._pinged = 0.0
@@ -178,6 +183,7 @@ class _Arbiter(Arbiter):
     def stop(self, graceful: bool = True) -> None:
         self._notifier.stopping("Stopping: finishing the requests in flight")
         self._notifier.extend_timeout(self.cfg.graceful_timeout + STOP_MARGIN_SECONDS)
+        self._stopping()
         super().stop(graceful)
 
     def _tell(self) -> None:
