@@ -67,11 +67,17 @@ class Pipeline:
 
     def _ship(self, queue: Queue) -> None:
         while batch := self._archive(queue):
-            self.ledger.claim(batch, time.time())
-            self._hand_over(batch, queue)
+            if batch.archive_bytes > self.max_archive_bytes:
+                text = f"its archive has {batch.archive_bytes} bytes, over max_archive_bytes"
+                self._divide(batch, Answer(Meaning.TOO_LARGE, text), queue)
+            else:
+                self.ledger.claim(batch, time.time())
+                self._hand_over(batch, queue)
 
     def _hand_over(self, batch: Batch, queue: Queue, *, again: bool = False) -> None:
-        answer = self._upload(batch, again)
+        """A batch that was claimed may have been sent: it goes as it is, whatever our own limit has become."""
+        archive = self.archives.path(batch.id)
+        answer = self.courier.deliver(batch, archive, self.progress.uploaded, self._hold, again=again)
         if answer.meaning is Meaning.ACCEPTED:
             self._receipt(batch, answer)
             self._delete(batch)
@@ -98,12 +104,6 @@ class Pipeline:
                 log.warning("left alone, it is being written: %s", changing)
             except SpoolError as error:
                 self.report.problem(error)
-
-    def _upload(self, batch: Batch, again: bool) -> Answer:
-        if batch.archive_bytes > self.max_archive_bytes:
-            return Answer(Meaning.TOO_LARGE, f"its archive has {batch.archive_bytes} bytes, over max_archive_bytes")
-        archive = self.archives.path(batch.id)
-        return self.courier.deliver(batch, archive, self.progress.uploaded, self._hold, again=again)
 
     def _receipt(self, batch: Batch, answer: Answer) -> None:
         assert answer.status is not None

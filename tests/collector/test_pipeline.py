@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 from tests.collector.conftest import Met
-from tests.fakes.ingress_faults import FaultyIngress, accept, answer
+from tests.fakes.ingress_faults import FaultyIngress, accept, answer, drop_response, too_large
 from tests.fakes.site import Site
 
 
@@ -98,3 +99,34 @@ def test_json_report_has_the_documented_keys(site: Site) -> None:
     report = json.loads(site.run().stdout)
     documented = ["sent", "batches", "bytes", "left", "quarantined", "dropped", "refused", "seconds", "request_ids"]
     assert list(report) == documented
+
+
+def _noise(site: Site, count: int) -> dict[str, bytes]:
+    """Records of 4000 bytes that are not compressed to less than half."""
+    made: dict[str, bytes] = {}
+    for _ in range(count):
+        made.update(site.put(1, content=json.dumps({"noise": os.urandom(2000).hex()}).encode()))
+    return made
+
+
+def test_lower_limit_divides_no_batch_that_may_have_arrived(meet: Met) -> None:
+    site, ingress = meet(drop_response(store=True), retry_wait_seconds=1000)
+    spooled = _noise(site, 5)
+    assert site.run().status == 75
+    ingress.script = [accept()]
+    site.configure(max_archive_bytes=5000)
+    assert site.run().status == 0
+    first, again = ingress.uploads
+    assert (again.batch_id, again.archive) == (first.batch_id, first.archive)
+    assert (ingress.records, site.waiting) == (spooled, {})
+
+
+def test_ingress_may_divide_a_batch_that_is_over_a_lowered_limit(meet: Met) -> None:
+    site, ingress = meet(drop_response(store=False), retry_wait_seconds=1000)
+    spooled = _noise(site, 5)
+    assert site.run().status == 75
+    ingress.script = [too_large(8000)]
+    site.configure(max_archive_bytes=8000)
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.deliveries)) == (spooled, 5)
+    assert [len(upload.archive or b"") > 8000 for upload in ingress.uploads].count(True) == 4
