@@ -7,6 +7,7 @@ import json
 import logging
 import shutil
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TextIO
@@ -26,26 +27,30 @@ log = logging.getLogger(__name__)
 def execute(args: argparse.Namespace, settings: Config, out: TextIO) -> int:
     state = State(settings.data_collector.state_dir)
     quarantine = Quarantine(state.quarantine)
-    held = list(quarantine.held())
     if args.action in (None, "list"):
-        _list(held, getattr(args, "json", False), out)
+        _list(quarantine.held(), getattr(args, "json", False), out)
         return exits.OK
-    chosen = [one for name in args.names for one in _named(name, held)]
-    if len(chosen) < len(args.names):
-        return exits.USAGE
     if args.action == "show":
-        log.info("%s: %s", chosen[0].member, chosen[0].reason)
-        return _show(chosen[0], out)
-    return _change(args.action, chosen, quarantine, settings, state)
+        return _show(_chosen(args.names, quarantine), out)
+    with quarantine.alone():
+        chosen = _chosen(args.names, quarantine)
+        return _change(args.action, chosen, quarantine, settings, state) if chosen else exits.USAGE
 
 
-def _list(held: list[Held], as_json: bool, out: TextIO) -> None:
+def _list(held: Iterable[Held], as_json: bool, out: TextIO) -> None:
     for one in held:
         if as_json:
             found = {"member": one.member, "bytes": one.size, "since": one.since, "reason": one.reason}
             out.write(json.dumps(found) + "\n")
         else:
             out.write(f"{one.member}  {one.size} bytes, since {backoff.at(one.since)}: {one.reason}\n")
+
+
+def _chosen(wanted: list[str], quarantine: Quarantine) -> list[Held]:
+    """The records of these names; none when one of them can't be found."""
+    held = list(quarantine.held())
+    found = [one for name in wanted for one in _named(name, held)]
+    return found if len(found) == len(wanted) else []
 
 
 def _named(name: str, held: list[Held]) -> list[Held]:
@@ -55,11 +60,16 @@ def _named(name: str, held: list[Held]) -> list[Held]:
     return found if len(found) == 1 else []
 
 
-def _show(held: Held, out: TextIO) -> int:
-    out.flush()
-    with held.path.open("rb") as file:
-        shutil.copyfileobj(file, out.buffer)
-    return exits.OK
+def _show(chosen: list[Held], out: TextIO) -> int:
+    for held in chosen:
+        log.info("%s: %s", held.member, held.reason)
+        out.flush()
+        try:
+            with held.path.open("rb") as file:
+                shutil.copyfileobj(file, out.buffer)
+        except FileNotFoundError as error:
+            raise StateError(f"{held.member}: no longer in the quarantine") from error
+    return exits.OK if chosen else exits.USAGE
 
 
 def _change(action: str, chosen: list[Held], quarantine: Quarantine, settings: Config, state: State) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from lightspeed_collector import events, names
 from lightspeed_collector.errors import Error
@@ -27,13 +27,22 @@ class Forgetting:
         self._report = report
 
     def honour(
+        self,
+        requests: Collection[tuple[str, str]],
+        listing: Callable[[], Iterable[str]],
+        claimed: Collection[str],
+    ) -> set[str]:
+        """Remove the records that the requests cover and that are not `claimed`, then the requests.
+
+        `listing` lists the records anew, while nobody can release one. Returns those that can't be removed: they are not
+        to be sent, and their requests stay.
+        """
+        with self._quarantine.alone():
+            return self._honour(requests, listing(), claimed)
+
+    def _honour(
         self, requests: Collection[tuple[str, str]], members: Iterable[str], claimed: Collection[str]
     ) -> set[str]:
-        """Remove those of `members` that the requests cover and that are not `claimed`, then the requests.
-
-        `members` come from a listing that was begun after the one that found the requests had ended. Returns those that
-        can't be removed: they are not to be sent, and their requests stay.
-        """
         wanted = {(storage, names.forgotten(name)) for storage, name in requests}
         covered = (member for member in members if _key(member) in wanted and member not in claimed)
         left = {member for member in covered if not self._remove(member)}

@@ -1,11 +1,14 @@
-"""One run at a time: flock(2) on a file of the state directory and on the storage folders. A killed run holds none."""
+"""One run at a time, and one at a time who moves records in or out of the quarantine.
+
+flock(2) on a file of the state directory and on the folders themselves: who is killed holds none.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lightspeed_collector.errors import Locked, StateError
@@ -20,6 +23,24 @@ def held(path: Path) -> Iterator[None]:
         raise StateError(f"{path}: {error.strerror}") from error
     try:
         _take(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def waited_for(folder: Path) -> Iterator[None]:
+    """Hold a folder, as soon as nobody else does; there is nothing to hold in one that is missing. Raises `StateError`."""
+    if not folder.exists():
+        yield
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StateError(f"{folder}: {error.strerror}") from error
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -90,7 +90,7 @@ class Pipeline:
         if not found.requests:
             return found.backlog, set()
         claimed = {member for batch in self.ledger.claimed() for member in batch.members}
-        left = self.forgetting.honour(found.requests, self.spool.scan(self.stop.check).backlog, claimed)
+        left = self.forgetting.honour(found.requests, lambda: self.spool.scan(self.stop.check).backlog, claimed)
         return self.spool.scan(self.stop.check).backlog, left
 
     def _archive(self, queue: Queue) -> Batch | None:

@@ -1,7 +1,7 @@
 """Records that can't be sent, whole, each with the reason beside it: `quarantine/STORAGE/NAME` and `NAME.reason`.
 
 They come in durable copies before they leave the spool, and are never sent, dropped or changed; an operator releases
-or discards them.
+or discards them. Who moves one does so `alone`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightspeed_collector import names
+from lightspeed_collector import lock, names
 from lightspeed_collector.durable import sync_folder, write_durably
 from lightspeed_collector.errors import StateError
 from lightspeed_collector.large import Unsettled
@@ -38,24 +38,29 @@ class Quarantine:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Nobody else moves records in or out meanwhile; waits for whoever does. Raises `StateError`."""
+        return lock.waited_for(self._folder)
+
     def take(self, entry: Entry, reason: str, spool: Spool) -> bool:
         """Move a record from the spool into the quarantine; False when it is no longer the same record.
 
         Raises `StateError` when it can't be kept here (then it stays where it is), and what `spool` raises.
         """
-        try:
-            with spool.open(entry.member) as (descriptor, identity):
-                if identity != entry.identity:
-                    raise Unsettled(entry.member)
-                self._keep(descriptor, entry.member, reason)
-        except Unsettled:
-            return False
-        deleted = spool.delete(entry)
-        spool.sync()
-        return deleted
+        with self.alone():
+            try:
+                with spool.open(entry.member) as (descriptor, identity):
+                    if identity != entry.identity:
+                        raise Unsettled(entry.member)
+                    self._keep(descriptor, entry.member, reason)
+            except Unsettled:
+                return False
+            deleted = spool.delete(entry)
+            spool.sync()
+            return deleted
 
     def held(self) -> Iterator[Held]:
-        """All of them, by storage and age; raises `StateError`."""
+        """All of them, by storage and age, but those that go meanwhile; raises `StateError`."""
         for storage in (names.FEEDBACK, names.TRANSCRIPTS):
             try:
                 found = sorted(os.listdir(self._folder / storage))
@@ -63,10 +68,11 @@ class Quarantine:
                 continue
             except OSError as error:
                 raise StateError(f"{self._folder / storage}: {error.strerror}") from error
-            yield from (self._held(storage, name) for name in found if names.is_record(name))
+            looked_at = (self._held(storage, name) for name in found if names.is_record(name))
+            yield from (held for held in looked_at if held)
 
     def discard(self, held: Held) -> None:
-        """Remove it for good; raises `StateError`."""
+        """Remove it for good, `alone`; raises `StateError`."""
         try:
             held.path.unlink()
             held.path.with_name(held.path.name + REASON).unlink(missing_ok=True)
@@ -75,7 +81,7 @@ class Quarantine:
             raise StateError(f"{held.path}: {error.strerror}") from error
 
     def release(self, held: Held, storage: Path) -> None:
-        """Put it back into the spool, to be tried again; raises `StateError`."""
+        """Put it back into the spool, `alone`, to be tried again; raises `StateError`."""
         target = storage / held.path.name
         draft = storage / f".{held.path.name}"
         try:
@@ -93,9 +99,15 @@ class Quarantine:
         sync_folder(storage)
         self.discard(held)
 
-    def _held(self, storage: str, name: str) -> Held:
+    def _held(self, storage: str, name: str) -> Held | None:
+        """None when it is gone."""
         path = self._folder / storage / name
-        found = path.stat()
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StateError(f"{path}: {error.strerror}") from error
         try:
             reason = path.with_name(name + REASON).read_text(encoding="utf-8").strip()
         except OSError:

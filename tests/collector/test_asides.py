@@ -1,13 +1,25 @@
 """The command `quarantine`."""
 
 import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.fakes import strace
 from tests.fakes.ingress_faults import FaultyIngress
-from tests.fakes.site import Site, record
+from tests.fakes.site import CONVERSATION, Site, record
 
 BAD = b"\x00 this is no record"
+
+
+def until(happened: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if happened():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it didn't happen")
 
 
 def test_list_and_show(site: Site) -> None:
@@ -79,3 +91,49 @@ def test_release_never_replaces_a_record(site: Site) -> None:
     assert site.path(member).read_bytes() == record(1)
     assert site.quarantined == {member: BAD}
     assert list(site.transcripts.glob(".*")) == []
+
+
+def test_record_released_while_a_run_sets_it_aside_again_is_kept(site: Site) -> None:
+    """The run finds it in the spool before the release has removed it from the quarantine."""
+    strace.needed()
+    bad = site.put(1, content=BAD)
+    (member,) = bad
+    assert site.run().status == 65
+    slow = ("strace", "-f", "-o", str(site.folder / "trace"), "-e", "inject=unlink:delay_enter=2000000:when=2")
+    with ThreadPoolExecutor(1) as operator:
+        released = operator.submit(site.collector, "quarantine", "release", member, prefix=slow)
+        until(site.path(member).exists)
+        site.run()
+        assert released.result().status == 0
+    assert {**site.waiting, **site.quarantined} == bad
+
+
+def test_record_released_while_its_conversation_is_forgotten_is_not_sent(site: Site, ingress: FaultyIngress) -> None:
+    strace.needed()
+    (member,) = bad = site.put(1, content=BAD)
+    assert site.run().status == 65
+    (site.quarantine / member).write_bytes(record(1))
+    (site.transcripts / f".forget_{CONVERSATION}_00000001").touch()
+    slow = ("strace", "-f", "-o", str(site.folder / "trace"), "-e", "inject=fsync:delay_exit=2000000:when=1")
+    with ThreadPoolExecutor(1) as operator:
+        released = operator.submit(site.collector, "quarantine", "release", member, prefix=slow)
+        until((site.transcripts / f".{member.split('/')[1]}").exists)
+        site.run()
+        released.result()
+    site.run()
+    assert (ingress.uploads, site.waiting, site.quarantined) == ([], {}, {}), bad
+
+
+def test_listing_passes_over_what_goes_meanwhile(site: Site) -> None:
+    strace.needed()
+    site.put(20, content=BAD)
+    assert site.run().status == 65
+    first, *_, last = site.quarantined
+    trace = site.folder / "trace"
+    slow = ("strace", "-f", "-o", str(trace), "-P", str(site.quarantine / first), "-e", "inject=all:delay_exit=2000000")
+    with ThreadPoolExecutor(1) as operator:
+        listed = operator.submit(site.collector, "quarantine", prefix=slow)
+        until(lambda: trace.exists() and first.split("/")[1] in trace.read_text())
+        (site.quarantine / last).unlink()
+        done = listed.result()
+    assert (done.status, len(done.stdout.splitlines())) == (0, 19), done
