@@ -7,7 +7,7 @@ are kept as text in UTC, ISO 8601 with six digits, which sorts.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -63,6 +63,9 @@ _TOUCH = """INSERT INTO conversation (id, user_id, topic_summary, last_used_prov
         last_used_model = excluded.last_used_model, last_message_at = excluded.last_message_at,
         message_count = conversation.message_count + 1
     WHERE conversation.user_id = excluded.user_id"""
+_GO_ON = """UPDATE conversation SET last_used_provider = :provider, last_used_model = :model,
+        last_message_at = :completed_at, message_count = message_count + 1
+    WHERE id = :id AND user_id = :user_id"""
 _ADD_TURN = """INSERT INTO turn (conversation_id, number, question, answer, provider, model, started_at, completed_at, extras)
     SELECT id, message_count, :question, :answer, :provider, :model, :started_at, :completed_at, :extras
     FROM conversation WHERE id = :id AND user_id = :user_id"""
@@ -143,14 +146,22 @@ class Conversations:
         if self._database.change((_TOUCH, values | {"topic_summary": name}), (_ADD_TURN, values)) == 0:
             raise Foreign
 
+    def go_on(self, conversation_id: str, user_id: str, turn: Turn) -> bool:
+        """Add a turn to a conversation that the user has; whether it is still there."""
+        values = _values(turn) | {"id": conversation_id, "user_id": user_id}
+        return self._database.change((_GO_ON, values), (_ADD_TURN, values)) == 1
+
     def rename(self, conversation_id: str, topic_summary: str) -> bool:
         """Whether there was such a conversation."""
         values = {"id": conversation_id, "topic_summary": _storable(topic_summary)}
         return self._database.change((_RENAME, values)) == 1
 
-    def delete(self, conversation_id: str) -> bool:
-        """Remove the conversation and its turns; whether there was one."""
-        return self._database.change((_DELETE, {"id": conversation_id})) == 1
+    def delete(self, conversation_id: str, with_it: Callable[[], None] = lambda: None) -> bool:
+        """Remove the conversation and its turns; whether there was one.
+
+        `with_it` is called when no turn can be added any more; what it raises brings the conversation back.
+        """
+        return self._database.change((_DELETE, {"id": conversation_id}), before_commit=with_it) == 1
 
 
 def _prepare(connection: Connection) -> str | None:

@@ -44,7 +44,7 @@ class Store(Protocol):
 
     def rows(self, statement: str, values: Mapping[str, object]) -> Sequence[Sequence[Any]]: ...
 
-    def change(self, steps: Sequence[Step]) -> int: ...
+    def change(self, steps: Sequence[Step], before_commit: Callable[[], None]) -> int: ...
 
     def close(self) -> None: ...
 
@@ -83,10 +83,13 @@ class Database:
         if self._store is not None and self._owner == os.getpid():
             self._store.close()
 
-    def change(self, *steps: Step) -> int:
-        """All of it or nothing; how many rows the last statement changed. Raises DatabaseError."""
+    def change(self, *steps: Step, before_commit: Callable[[], None] = lambda: None) -> int:
+        """All of it or nothing; how many rows the last statement changed. Raises DatabaseError.
+
+        `before_commit` is called when all is changed and nobody else sees it yet; what it raises undoes it.
+        """
         try:
-            return self._ready().change(steps)
+            return self._ready().change(steps, before_commit)
         except self._reasons as error:
             raise self._told(error) from error
 

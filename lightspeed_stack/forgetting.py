@@ -1,6 +1,7 @@
-"""Forget a conversation: first its records that have not left this host, then what was said.
+"""Forget a conversation: what was said in it, and its records that have not left this host.
 
-In this order, so that after a failure the conversation is still there and can be deleted again.
+The records are withdrawn between the deletion and its commit. So after a failure the conversation is still there and
+can be deleted again; and an answer that ends meanwhile either has left its record before, or finds the conversation gone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ class Forgetting:
 
     def forget(self, conversation_id: str) -> None:
         """Raises errors.StorageFailed, ConversationsError."""
+        self._conversations.delete(conversation_id, lambda: self._withdraw(conversation_id))
+
+    def _withdraw(self, conversation_id: str) -> None:
         for spool in self._spools:
             try:
                 spool.forget(conversation_id)
@@ -30,4 +34,3 @@ class Forgetting:
                 raise errors.StorageFailed(
                     "The conversation's records could not be withdrawn.", response="Failed to delete the conversation"
                 ) from error
-        self._conversations.delete(conversation_id)

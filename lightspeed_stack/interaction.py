@@ -178,11 +178,20 @@ class Interactions:
         if asked.continues and self._memory.forgot(asked.conversation_id):
             return
         answer = self._redactor.apply(text)
-        if text or outcome == COMPLETE:
-            self._memory.remember(asked, answer, datetime.now(UTC))
         if text or outcome != FAILED:
             tokens = input_tokens, output_tokens
             self._transcripts.keep(asked, answer, outcome, tokens, (*asked.chunks, *self._passages(chunks)))
+        if not self._remains(asked, answer, bool(text) or outcome == COMPLETE):
+            self._transcripts.withdraw(asked.conversation_id)
+
+    def _remains(self, asked: Asked, answer: str, is_turn: bool) -> bool:
+        """Whether the conversation is still there, with the turn if it is one.
+
+        Asked after the transcript was kept: a deletion either finds it or is seen here.
+        """
+        if is_turn:
+            return self._memory.remember(asked, answer, datetime.now(UTC))
+        return not (asked.continues and self._memory.forgot(asked.conversation_id))
 
     def _redacted(self, past: Past) -> Past:
         """What was remembered before a filter was configured must not reach the provider now."""

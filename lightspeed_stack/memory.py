@@ -63,8 +63,11 @@ class Memory:
             )
         return known
 
-    def remember(self, asked: Asked, answer: str, now: datetime) -> None:
-        """Add the turn; one that can't be added is logged, since the user has the answer."""
+    def remember(self, asked: Asked, answer: str, now: datetime) -> bool:
+        """Add the turn; one that can't be added is logged, since the user has the answer.
+
+        False, and nothing is added, if the conversation was deleted since it was continued.
+        """
         turn = Turn(
             question=prompt.with_attachments(asked.question, asked.attachments),
             answer=answer,
@@ -75,9 +78,12 @@ class Memory:
         )
         topic = _topic(asked.topic) if asked.topic else None
         try:
+            if asked.continues:
+                return self._conversations.go_on(asked.conversation_id, asked.user.id, turn)
             self._conversations.remember(asked.conversation_id, asked.user.id, turn, topic)
         except (ConversationsError, Foreign) as error:
             log.error("a turn is not remembered: %s", error)
+        return True
 
     def forgot(self, conversation_id: str) -> bool:
         """Whether there is no such conversation any more; one that can't be looked up is taken to be there."""

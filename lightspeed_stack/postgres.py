@@ -56,13 +56,14 @@ class Pool:
         with self._engine.connect() as connection:
             return connection.execute(self._text(statement), values).all()
 
-    def change(self, steps: Sequence[database.Step]) -> int:
+    def change(self, steps: Sequence[database.Step], before_commit: Callable[[], None]) -> int:
         options = {"preserve_rowcount": True}
         with self._engine.begin() as connection:
             counts = [
                 connection.execute(self._text(statement), values, execution_options=options).rowcount
                 for statement, values in steps
             ]
+            before_commit()
         return counts[-1]
 
     def close(self) -> None:

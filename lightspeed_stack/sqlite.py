@@ -75,12 +75,13 @@ class Connections:
         with self._one() as connection:
             return connection.execute(statement, values).fetchall()
 
-    def change(self, steps: Iterable[tuple[str, Mapping[str, object]]]) -> int:
+    def change(self, steps: Iterable[database.Step], before_commit: Callable[[], None] = lambda: None) -> int:
         """All of them or none; how many rows the last one changed."""
         count = 0
         with self.transaction() as connection:
             for statement, values in steps:
                 count = connection.execute(statement, values).rowcount
+            before_commit()
         return count
 
     def close(self) -> None:
@@ -130,9 +131,9 @@ class Store:
         with self._writing, self._connections.transaction() as connection:
             return make(_Connection(connection))
 
-    def change(self, steps: Sequence[database.Step]) -> int:
+    def change(self, steps: Sequence[database.Step], before_commit: Callable[[], None]) -> int:
         with self._writing:
-            return self._connections.change(steps)
+            return self._connections.change(steps, before_commit)
 
 
 class _Connection:

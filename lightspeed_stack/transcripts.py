@@ -59,6 +59,14 @@ class Transcripts:
             lost = alerts.fields(alerts.TRANSCRIPT_LOST, conversation_id=asked.conversation_id, cause=error.cause)
             log.error("a transcript is lost: %s", error, extra=lost)
 
+    def withdraw(self, conversation_id: str) -> None:
+        """Those of the conversation are not to leave this host: it was deleted while the last was written."""
+        try:
+            if self._spool is not None:
+                self._spool.forget(conversation_id)
+        except SpoolError as error:
+            log.error("a transcript of a deleted conversation can't be withdrawn: %s", error)
+
     def _put(self, spool: Spool, conversation_id: str, data: bytes) -> None:
         began, now = time.perf_counter(), datetime.now(UTC)
         spool.put(conversation_id, data, now)

@@ -191,6 +191,31 @@ def test_topic_can_be_given_and_stays(conversations: Conversations) -> None:
     assert found.topic_summary == "sshd"
 
 
+def test_a_turn_is_added_only_where_there_is_a_conversation(conversations: Conversations) -> None:
+    assert conversations.go_on(ID, "alice", turn(1)) is False
+    conversations.remember(ID, "alice", turn(1), "topic")
+    assert conversations.go_on(ID, "mallory", turn(2)) is False
+    assert conversations.go_on(ID, "alice", turn(2)) is True
+    assert [said.question for said in conversations.history(ID)] == ["q1", "q2"]
+    known = conversations.get(ID)
+    assert known
+    assert (known.message_count, known.topic_summary) == (2, "topic")
+    assert known.last_message_at == turn(2).completed_at
+
+
+def test_what_has_to_go_with_a_conversation_and_can_not_brings_it_back(conversations: Conversations) -> None:
+    conversations.remember(ID, "alice", TURN)
+
+    def fail() -> None:
+        assert conversations.get(ID), "nobody sees that it is going"
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        conversations.delete(ID, fail)
+    assert conversations.history(ID) == (TURN,)
+    assert conversations.delete(ID, lambda: None) is True
+
+
 def test_deleting_takes_the_turns_too_and_nobody_elses(conversations: Conversations) -> None:
     conversations.remember(ID, "alice", TURN)
     conversations.remember(OTHER, "alice", TURN)
