@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import zlib
+from queue import SimpleQueue
 from typing import BinaryIO, Protocol, Self
 
 _CHUNK = 1 << 19
@@ -30,16 +31,19 @@ class Writer:
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._digest = hashlib.sha256()
-        self._thread: threading.Thread | None = None
-        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._work, name="compress")
+        self._chunks: SimpleQueue[list[bytes] | None] = SimpleQueue()
+        self._written: SimpleQueue[BaseException | None] = SimpleQueue()
         self.written = 0
 
     def __enter__(self) -> Self:
+        self._written.put(None)
+        self._thread.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._thread:
-            self._thread.join()
+        self._chunks.put(None)
+        self._thread.join()
 
     def put(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -60,20 +64,23 @@ class Writer:
     def _flush(self) -> None:
         self._join()
         pieces, self._pieces, self._waiting = self._pieces, [], 0
-        self._thread = threading.Thread(target=self._compress, args=(pieces,), name="compress")
-        self._thread.start()
+        self._chunks.put(pieces)
 
     def _join(self) -> None:
-        if self._thread:
-            self._thread.join()
-        if self._error:
-            raise self._error
+        """Wait until the last chunk has been written."""
+        error = self._written.get()
+        if error:
+            self._written.put(error)
+            raise error
 
-    def _compress(self, pieces: list[bytes]) -> None:
-        try:
-            self._write(self._compressor.compress(b"".join(pieces)))
-        except OSError as error:
-            self._error = error
+    def _work(self) -> None:
+        while (pieces := self._chunks.get()) is not None:
+            try:
+                self._write(self._compressor.compress(b"".join(pieces)))
+            except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits
+                self._written.put(error)
+            else:
+                self._written.put(None)
 
     def _write(self, data: bytes) -> None:
         self._digest.update(data)
