@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, request
 
@@ -24,6 +25,7 @@ from lightspeed_stack.conversations import Conversations, ConversationsError
 from lightspeed_stack.cors import Cors
 from lightspeed_stack.daemon.config import ConfigError, Fault
 from lightspeed_stack.front import NOTE, Front, Slots
+from lightspeed_stack.hosts import Hosts
 from lightspeed_stack.parts import Parts
 from lightspeed_stack.pseudonym import Pseudonym, PseudonymError
 from lightspeed_stack.spool import SpoolError
@@ -188,6 +190,13 @@ def _origins(config: Config) -> Cors:
     return Cors(replace(config.service.cors, allow_origins=named))
 
 
+def _hosts(config: Config) -> Hosts | None:
+    if not config.authentication.module.startswith("noop"):
+        return None
+    public = urlsplit(config.service.base_url or "").hostname or ""
+    return Hosts(config.service.allowed_hosts, (config.service.host, public))
+
+
 def _surrounded(app: Flask, config: Config, made: Parts) -> Front:
     service = config.service
     return Front(
@@ -195,6 +204,7 @@ def _surrounded(app: Flask, config: Config, made: Parts) -> Front:
         _slots(service),
         _origins(config) if config.authentication.module == "noop" else Cors(service.cors),
         made.metrics,
+        hosts=_hosts(config),
         root_path=service.root_path,
         access_log=service.access_log,
     )

@@ -44,6 +44,7 @@ class Service:
     pin_workers: bool
     root_path: str
     base_url: str | None
+    allowed_hosts: tuple[str, ...]
     access_log: bool
     color_log: bool
     max_request_bytes: int

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lightspeed_stack import errors
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from lightspeed_stack.cors import Cors
+    from lightspeed_stack.hosts import Hosts
 
 NOTE = "lightspeed.note"
+MISDIRECTED = "This service does not answer to the name in the Host header; service.allowed_hosts can add it."
 UNQUEUED = frozenset({"/liveness", "/readiness", "/v1/streaming_query/interrupt", "/streaming_query/interrupt"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:@+/=-]{1,128}")
 
@@ -79,6 +82,7 @@ class Front:
         cors: Cors,
         metrics: Counted,
         *,
+        hosts: Hosts | None = None,
         root_path: str = "",
         access_log: bool = True,
     ) -> None:
@@ -86,6 +90,7 @@ class Front:
         self._slots = slots
         self._cors = cors
         self._metrics = metrics
+        self._hosts = hosts
         self._root_path = root_path
         self._access_log = access_log
 
@@ -93,6 +98,8 @@ class Front:
         self._strip_root(environ)
         note = environ[NOTE] = Note(_request_id(environ), time.perf_counter())
         start = self._starting(note, environ, start_response)
+        if self._hosts is not None and not self._hosts.answers_to(environ):
+            return self._refuse(environ, start, note, errors.Plain(421, MISDIRECTED), "misdirected")
         preflight = self._cors.preflight(environ)
         if preflight is not None:
             start(preflight.status, list(preflight.headers))
@@ -100,7 +107,7 @@ class Front:
         if environ.get("PATH_INFO") in UNQUEUED:
             return self._run(environ, start, lambda: self._end(environ, note))
         if not self._slots.take():
-            return self._refuse(environ, start, note)
+            return self._refuse(environ, start, note, errors.Busy(), "busy")
         return self._run(environ, start, lambda: self._leave(environ, note))
 
     def _strip_root(self, environ: WSGIEnvironment) -> None:
@@ -125,13 +132,14 @@ class Front:
             done()
             raise
 
-    def _refuse(self, environ: WSGIEnvironment, start: StartResponse, note: Note) -> Iterable[bytes]:
-        busy = errors.Busy()
-        body = json.dumps(busy.body(), separators=(",", ":")).encode()
+    def _refuse(
+        self, environ: WSGIEnvironment, start: StartResponse, note: Note, error: errors.Error, outcome: str
+    ) -> Iterable[bytes]:
+        body = json.dumps(error.body(), separators=(",", ":")).encode()
         length = str(len(body))
-        headers = [("Content-Type", "application/json"), ("Content-Length", length), *busy.headers.items()]
-        start("503 Service Unavailable", headers)
-        note.outcome = "busy"
+        headers = [("Content-Type", "application/json"), ("Content-Length", length), *error.headers.items()]
+        start(f"{error.status} {HTTPStatus(error.status).phrase}", headers)
+        note.outcome = outcome
         return _Body([body], lambda: self._end(environ, note))
 
     def _leave(self, environ: WSGIEnvironment, note: Note) -> None:
