@@ -10,6 +10,9 @@ STAMP := $(VENV)/.developer
 DEMO := $(VENV)/.demo
 VENV_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# Some images set it: then each of the thousand processes of the tests compiles anew what it loads.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: reference help run run-data-collector dev check lint format type test test-browser test-crash test-systemd soak bench docs vendor clean
 
 help: ## list the targets
