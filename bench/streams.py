@@ -46,7 +46,7 @@ class Client:
 class Crowd:
     def __init__(self, port: int, size: int) -> None:
         body = json.dumps({"query": "Tell me about services", "provider": "fake", "model": MODEL}).encode()
-        fields = ("Host: h", "Content-Type: application/json", "Authorization: Bearer hunter2")
+        fields = ("Host: localhost", "Content-Type: application/json", "Authorization: Bearer hunter2")
         head = "\r\n".join(("POST /v1/streaming_query HTTP/1.1", *fields, f"Content-Length: {len(body)}", "", ""))
         self._request = head.encode() + body
         self._port = port

@@ -214,7 +214,7 @@ class Reader:
 
     def __init__(self, stack: Stack, model: str, version: str = "1.1", **more: object) -> None:
         body = json.dumps({"query": "Tell me about linux", "provider": "fake", "model": model, **more}).encode()
-        head = f"POST /v1/streaming_query HTTP/{version}\r\nHost: h\r\nContent-Type: application/json\r\n"
+        head = f"POST /v1/streaming_query HTTP/{version}\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         self.sock = socket.create_connection(("127.0.0.1", int(stack.url.rpartition(":")[2])), 10)
         self.sock.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         self.data = b""
