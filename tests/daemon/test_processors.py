@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,11 @@ def workers(stack: Stack) -> dict[int, frozenset[int]]:
     """The processors that each worker may run on."""
     pid = stack.popen.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {int(child): frozenset(os.sched_getaffinity(int(child))) for child in children}
+    found = {}
+    for child in map(int, children):
+        with suppress(ProcessLookupError):  # it has just ended
+            found[child] = frozenset(os.sched_getaffinity(child))
+    return found
 
 
 def test_least_used() -> None:
