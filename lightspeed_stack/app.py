@@ -1,7 +1,7 @@
 """The wiring diagram of HTTP: which path leads to which view, and which collaborators that gets.
 
-`check` finds what a schema can't, `prepare` does what is done once for all workers, `create_app` makes a worker's
-application, `worker_exited` cleans up after one.
+`check` finds what a schema can't, `prepare` does what is done once for all workers, `start` makes a worker's
+application and looks around meanwhile, `worker_exited` cleans up after one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import atexit
 import functools
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -81,9 +82,19 @@ def prepare(config: Config) -> None:
             log.warning("%s", error)
 
 
+def start(config: Config, runtime_dir: Path) -> Flask:
+    """A worker's application; whether all that it needs is there is found out without waiting for it."""
+    made = parts.assemble(config, runtime_dir)
+    threading.Thread(target=made.health.note_start, args=(made.metrics,), name="start", daemon=True).start()
+    return _application(config, made)
+
+
 def create_app(config: Config, runtime_dir: Path) -> Flask:
     """A worker's application; what it makes that may be lost goes to `runtime_dir`."""
-    made = parts.assemble(config, runtime_dir)
+    return _application(config, parts.assemble(config, runtime_dir))
+
+
+def _application(config: Config, made: Parts) -> Flask:
     atexit.register(made.tally.close)
     app = Application("lightspeed_stack")
     app.config["MAX_CONTENT_LENGTH"] = config.service.max_request_bytes

@@ -6,6 +6,7 @@ and the disk little. What can't be used makes the service not ready; what is sho
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -17,7 +18,10 @@ from typing import TYPE_CHECKING
 from lightspeed_stack.spool import Spool, SpoolError
 
 if TYPE_CHECKING:
+    from lightspeed_stack.metrics import Metrics
     from lightspeed_stack.providers.base import Provider
+
+log = logging.getLogger(__name__)
 
 MAX_AGE_SECONDS = 2.0
 NEARLY_FULL = 2  # times the reserve that is kept free
@@ -33,14 +37,24 @@ class Report:
     def ready(self) -> bool:
         return not self.unhealthy and not self.broken
 
+    @property
+    def status(self) -> str:
+        return "unhealthy" if not self.ready else "degraded" if self.short else "healthy"
+
+    @property
+    def impacts(self) -> tuple[str, ...]:
+        return (
+            *(f"Provider {name}: {message}" for name, message in self.unhealthy.items()),
+            *self.broken,
+            *self.short,
+        )
+
     def as_json(self) -> dict[str, object]:
-        impacts = [f"Provider {name}: {message}" for name, message in self.unhealthy.items()]
-        impacts += [*self.broken, *self.short]
         return {
             "ready": self.ready,
             "reason": self._reason(),
-            "overall_status": "unhealthy" if not self.ready else "degraded" if self.short else "healthy",
-            "impacts": impacts or None,
+            "overall_status": self.status,
+            "impacts": list(self.impacts) or None,
             "providers": [
                 {"provider_id": name, "status": "Error", "message": message} for name, message in self.unhealthy.items()
             ],
@@ -71,6 +85,13 @@ class Health:
         self._report: Report | None = None
         self._until = 0.0
         self._looking = threading.Lock()
+
+    def note_start(self, metrics: Metrics) -> None:
+        """Tell what is missing at the start. No report serves for the next who asks: much may be different by then."""
+        report = self._look()
+        metrics.started_degraded(report.status != "healthy")
+        if report.impacts:
+            log.warning("started, but something is missing: %s", "; ".join(report.impacts))
 
     def report(self) -> Report:
         """While somebody looks, others get the report of before: who is slow to answer must not hold them all."""

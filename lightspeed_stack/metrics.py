@@ -44,7 +44,12 @@ class Metrics:
         self._inference = make.histogram(
             "ls_llm_inference_duration_seconds", "LLM call durations", (*_CALL, "result"), _UPSTREAM_BUCKETS
         )
-        self._degraded = make.gauge("ls_started_in_degraded_mode", "Started without its provider", (), "livemax")
+        self._degraded = make.gauge(
+            "ls_started_in_degraded_mode",
+            "Whether something was missing when the workers that serve now were started",
+            (),
+            "livemax",
+        )
 
     def _count_requests_and_answers(self, make: Instruments) -> None:
         self._in_progress = make.gauge("ls_requests_in_progress", "Requests being answered", (), "livesum")

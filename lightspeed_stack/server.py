@@ -1,4 +1,4 @@
-"""The daemon: directories first, then gunicorn around `app.create_app`.
+"""The daemon: directories first, then gunicorn around `app.start`.
 
 The configuration is read here and at each SIGHUP; workers made afterwards serve the new one. What must be done once
 for all workers (directories, the index, old drafts, stale metrics) is done before the first is forked.
@@ -96,7 +96,7 @@ class _Daemon:
 
     def make_app(self) -> web.WSGIApplication:
         self.runtime.release()
-        return app.create_app(self.config, self.runtime.path)
+        return app.start(self.config, self.runtime.path)
 
     def worker_exited(self, pid: int) -> None:
         app.worker_exited(self.runtime.path, pid)

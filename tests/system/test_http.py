@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import select
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+import yaml
 
 from tests.fakes.application import provider
 from tests.fakes.daemon import Stack, merged
@@ -100,7 +102,7 @@ class TestBodies:
     def test_one_too_large_is_refused_before_it_is_sent(self, stack: Stack) -> None:
         with closing(connect(stack)) as sock:
             sock.sendall(
-                b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                 b"Content-Length: 100000000\r\n\r\n"
             )
             assert received(sock).startswith(b"HTTP/1.1 413 ")
@@ -136,7 +138,7 @@ class TestBodies:
     def test_chunks_that_are_none(self, stack: Stack) -> None:
         with closing(connect(stack)) as sock:
             sock.sendall(
-                b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                 b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"
             )
             assert received(sock).startswith(b"HTTP/1.1 400 ")
@@ -144,7 +146,7 @@ class TestBodies:
     def test_one_that_ends_too_early(self, stack: Stack) -> None:
         with closing(connect(stack)) as sock:
             sock.sendall(
-                b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+                b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
             )
             sock.shutdown(socket.SHUT_WR)
             assert received(sock).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 422 "))
@@ -161,7 +163,7 @@ class TestBodies:
 class TestHead:
     def test_it_has_the_length_and_no_body(self, stack: Stack) -> None:
         with closing(connect(stack)) as sock:
-            sock.sendall(b"HEAD /v1/info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            sock.sendall(b"HEAD /v1/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             with sock.makefile("rb") as answer:
                 text = answer.read()
         assert re.search(rb"(?i)content-length: [1-9]", text)
@@ -199,8 +201,8 @@ class TestQueue:
     @pytest.mark.parametrize(
         "half",
         [
-            b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-",
-            b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
+            b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-",
+            b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
         ],
     )
     def test_clients_that_stop_half_way_are_let_go_of(self, small: Stack, half: bytes) -> None:
@@ -222,7 +224,7 @@ def test_many_who_send_a_byte_now_and_then_delay_nobody_and_are_disconnected(
     with Stack(tmp_path, merged(provider(fake.url), {"service": service})) as roomy, ExitStack() as open_ones:
         drippers = [open_ones.enter_context(closing(connect(roomy))) for _ in range(128)]
         for number, dripper in enumerate(drippers):
-            head = b"POST /v1/query HTTP/1.1\r\nHost: x\r\n"
+            head = b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\n"
             dripper.sendall(head + (b"Content-Length: 50\r\n\r\n{" if number % 2 else b""))
         answers: dict[socket.socket, bytes] = {}
         began = time.monotonic()
@@ -241,6 +243,18 @@ def test_many_who_send_a_byte_now_and_then_delay_nobody_and_are_disconnected(
     assert not [line for line in roomy.log if "Traceback" in line]
     assert len([line for line in roomy.log if "too slow" in line]) == 64
     assert len([line for line in roomy.log if "POST /v1/query 408 " in line]) == 64
+
+
+def test_a_start_without_a_provider_is_told_and_is_over_with_the_next_reload(
+    fake: FakeProvider, tmp_path: Path
+) -> None:
+    metric = "ls_started_in_degraded_mode"
+    with Stack(tmp_path, provider("http://127.0.0.1:1/v1")) as stack:
+        stack.wait_for("started, but something is missing: Provider openai: ")
+        until(lambda: f"{metric} 1.0" in get(stack, "/metrics").text)
+        stack.file.write_text(yaml.safe_dump(merged(stack.config, provider(fake.url))))
+        stack.signal(signal.SIGHUP)
+        until(lambda: f"{metric} 0.0" in get(stack, "/metrics").text)
 
 
 def test_one_line_a_request_and_no_text_in_the_log(fake: FakeProvider, tmp_path: Path) -> None:
