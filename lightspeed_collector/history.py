@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from lightspeed_collector import backoff, names
+from lightspeed_collector.age import Watch
 from lightspeed_collector.database import Database
 from lightspeed_collector.packed import unpack
 
@@ -88,6 +89,18 @@ class History:
         """Everything ever added, by name."""
         rows = self._database.query("SELECT substr(key, 7), value FROM fact WHERE key GLOB 'total_*'")
         return dict(rows)
+
+    def watch(self) -> Watch | None:
+        """What the last run noted of ages."""
+        rows = dict(self._database.query("SELECT substr(key, 5), value FROM fact WHERE key GLOB 'age_*'"))
+        return Watch(**rows) if rows.keys() == set(Watch._fields) else None
+
+    def keep_watch(self, watch: Watch) -> None:
+        with self._database.transaction():
+            self._database.execute_many(
+                "INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)",
+                ((f"age_{key}", value) for key, value in watch._asdict().items()),
+            )
 
     def runs(self, limit: int) -> list[Run]:
         """Newest first."""

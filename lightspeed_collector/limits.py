@@ -10,7 +10,8 @@ import logging
 from collections.abc import Collection
 from itertools import islice
 
-from lightspeed_collector import events, retention
+from lightspeed_collector import backoff, events, retention
+from lightspeed_collector.age import Watch
 from lightspeed_collector.errors import SpoolError
 from lightspeed_collector.history import DROPPED, Event, History
 from lightspeed_collector.report import Report
@@ -23,14 +24,11 @@ log = logging.getLogger(__name__)
 _CHUNK = 1000
 
 
-def bounds(max_bytes: int | None, max_age: float | None, last_run: float, now: float) -> Limits:
-    """The limits to hold now.
-
-    When most of `max_age` has passed since the last run, the machine was off or its clock leapt: age waits for the next
-    run, lest a wrong clock empties the spool.
-    """
-    leapt = max_age is not None and now - last_run > max_age / 2
-    return Limits(max_bytes, None if leapt else max_age)
+def warn_of_age(survey: Survey, watch: Watch) -> None:
+    """Say before it happens that records will be dropped for their age."""
+    if survey.oldest is not None and survey.oldest < watch.now - watch.max_age:
+        text = "records since %s are over max_record_age: those that are not sent may be dropped in %.1f hours"
+        log.warning(text, backoff.at(survey.oldest), watch.left / 3600)
 
 
 def enforce(
@@ -42,10 +40,10 @@ def enforce(
     report: Report,
     now: float,
 ) -> Survey:
-    """Drop the surplus; returns what is left."""
+    """Drop the surplus; returns what is left. Raises `Stopped`, `SpoolError`."""
     survey = waiting.survey()
     free = (entry for entry in waiting if entry.member not in claimed)
-    excess = retention.surplus(free, survey.bytes, limits, now)
+    excess = retention.surplus(free, survey.bytes, limits)
     dropped = False
     while some := list(islice(excess, _CHUNK)):
         history.note(Event(now, DROPPED, one.entry.member, one.entry.identity.size, one.reason) for one in some)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lightspeed_collector import names
+from lightspeed_collector.age import Span
 from lightspeed_collector.batch import Identity
 
 
@@ -24,21 +25,22 @@ class Surplus(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """None is no limit."""
+    """None is no limit; `too_old` is what age alone condemns."""
 
     max_bytes: int | None
-    max_age: float | None
+    too_old: Span | None
 
 
-def surplus(entries: Iterable[Entry], total: int, limits: Limits, now: float) -> Iterator[Surplus]:
+def surplus(entries: Iterable[Entry], total: int, limits: Limits) -> Iterator[Surplus]:
     """Those of `entries` (oldest first, `total` bytes together) that exceed the limits, each with the reason."""
+    first, last = limits.too_old or Span(0.0, 0.0)
     for entry in entries:
         written = names.written_at(names.split(entry.member)[1])
-        if limits.max_age is not None and written is not None and now - written > limits.max_age:
+        if written is not None and first <= written < last:
             reason = "max_record_age"
         elif limits.max_bytes is not None and total > limits.max_bytes:
             reason = "max_spool_bytes"
-        elif written is None:
+        elif written is None or written < first:
             continue
         else:
             return

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
-from lightspeed_collector import credentials, events, limits, lock, textfile
+from lightspeed_collector import age, credentials, events, limits, lock, textfile
+from lightspeed_collector.age import Watch
 from lightspeed_collector.archive import Archives
 from lightspeed_collector.batch import Room
 from lightspeed_collector.config import Config
@@ -25,6 +26,7 @@ from lightspeed_collector.pipeline import Pipeline
 from lightspeed_collector.progress import Progress
 from lightspeed_collector.quarantine import Quarantine
 from lightspeed_collector.report import Report
+from lightspeed_collector.retention import Limits
 from lightspeed_collector.sent import Sent
 from lightspeed_collector.spool import Spool
 from lightspeed_collector.state import State
@@ -145,16 +147,25 @@ class _Parts:
     def limits(self, now: float) -> Survey:
         run, settings = self._run, self._run.config.data_collector
         claimed = {member for batch in self.ledger.claimed() for member in batch.members}
-        last = self.history.runs(1)
-        bounds = limits.bounds(
-            settings.max_spool_bytes, settings.max_record_age, last[0].ended_at if last else now, now
-        )
         waiting = Waiting(self._spool, self.sent, run.stop)
+        watch = self._watch(now)
+        bounds = Limits(settings.max_spool_bytes, watch.too_old if watch else None)
         try:
-            return limits.enforce(waiting, bounds, claimed, self._spool, self.history, run.report, now)
+            survey = limits.enforce(waiting, bounds, claimed, self._spool, self.history, run.report, now)
         except (Stopped, SpoolError) as error:
             run.report.problem(error)
             return waiting.count()
+        if watch:
+            watch = age.after(watch, survey.oldest)
+            self.history.keep_watch(watch)
+            limits.warn_of_age(survey, watch)
+        return survey
+
+    def _watch(self, now: float) -> Watch | None:
+        max_age = self._run.config.data_collector.max_record_age
+        if max_age is None:
+            return None
+        return age.look(self.history.watch(), now, time.clock_gettime(time.CLOCK_BOOTTIME), max_age)
 
 
 def exchange(config: Config, stop: Stop, environ: Mapping[str, str]) -> Exchange:

@@ -3,15 +3,20 @@
 import json
 from datetime import timedelta
 
-import pytest
-
-from lightspeed_collector.limits import bounds
-from lightspeed_collector.retention import Limits
 from tests.collector.conftest import Met
+from tests.fakes import clock
 from tests.fakes.ingress_faults import FaultyIngress, accept, answer
 from tests.fakes.site import Site
 
 DAY = 86400
+NOWHERE = "http://127.0.0.1:9/"
+
+
+def claimed(site: Site) -> dict[str, bytes]:
+    """A record in a batch on its way, which no limit concerns; the next ones are in none as long as it is."""
+    made = site.put(1, age=timedelta(minutes=2))
+    assert site.run().status in (69, 75)
+    return made
 
 
 def test_nothing_is_dropped_by_default(meet: Met) -> None:
@@ -44,25 +49,53 @@ def test_sent_records_are_no_longer_in_the_way(site: Site, ingress: FaultyIngres
     assert (done.report["dropped"], ingress.records) == (0, spooled)
 
 
-def test_limits_hold_while_the_ingress_is_unreachable(site: Site) -> None:
-    site.configure(ingress_server_url="http://127.0.0.1:9/", max_record_age=DAY)
-    site.put(1)
-    site.run()
+def test_records_that_stay_too_old_are_dropped_later(site: Site) -> None:
+    site.configure(ingress_server_url=NOWHERE, max_record_age=DAY)
+    first = claimed(site)
     old = site.put(3, age=timedelta(days=2))
     fresh = site.put(2, age=timedelta(minutes=1))
-    done = site.run()
-    assert (done.status, done.report["dropped"], done.report["left"]) == (75, 3, 3)
-    assert not set(old) & set(site.waiting)
-    assert set(fresh) <= set(site.waiting)
+    for hours in (3, 4, 5):
+        done = site.run(environ=clock.later(site.folder, timedelta(hours=hours)))
+        assert (done.status, done.report["dropped"]) == (75, 0)
+        assert "over max_record_age" in done.stderr
+    done = site.run(environ=clock.later(site.folder, timedelta(hours=6)))
+    assert (done.report["dropped"], done.report["left"], site.waiting) == (3, 3, first | fresh)
+    assert "over max_record_age" not in done.stderr
+    assert all(member in done.stderr for member in old)
 
 
-@pytest.mark.parametrize(
-    ("last_run", "now", "age"),
-    [(100 * DAY, 100 * DAY + 7200, 30 * DAY), (100 * DAY, 120 * DAY, None), (100 * DAY, 50 * DAY, 30 * DAY)],
-    ids=["as ever", "the clock leapt, or the machine was off", "the clock was set back"],
-)
-def test_age_waits_for_the_next_run_when_time_leapt(last_run: float, now: float, age: float | None) -> None:
-    assert bounds(1000, 30 * DAY, last_run, now) == Limits(1000, age)
+def test_clock_that_is_years_ahead_for_some_runs_drops_nothing(site: Site, ingress: FaultyIngress) -> None:
+    site.configure(ingress_server_url=NOWHERE, max_record_age=30 * DAY)
+    spooled = claimed(site) | site.put(3, age=timedelta(minutes=1))
+    for hours in range(4):
+        years = timedelta(days=1200, hours=hours)
+        assert site.run(environ=clock.environ(site.folder, years, timedelta(hours=hours))).report["dropped"] == 0
+    for days in (1, 5):
+        assert site.run(environ=clock.later(site.folder, timedelta(days=days))).report["dropped"] == 0
+    site.configure(ingress_server_url=ingress.url)
+    assert site.run().status == 0
+    assert (ingress.records, site.waiting) == (spooled, {})
+
+
+def test_machine_that_was_off_for_long_sends_before_it_drops(site: Site, ingress: FaultyIngress) -> None:
+    site.configure(ingress_server_url=NOWHERE, max_record_age=30 * DAY)
+    spooled = claimed(site) | site.put(3, age=timedelta(minutes=1))
+    assert site.run(environ=clock.environ(site.folder, uptime=timedelta(days=20))).report["dropped"] == 0
+    back = clock.environ(site.folder, timedelta(days=100))
+    assert [site.run(environ=back).report["dropped"] for _ in range(3)] == [0, 0, 0]
+    site.configure(ingress_server_url=ingress.url)
+    assert site.run(environ=back).status == 0
+    assert ingress.records == spooled
+
+
+def test_records_that_a_clock_without_a_battery_dated_are_not_taken_for_old(site: Site) -> None:
+    """Written after the machine's start and before its clock was set right."""
+    site.configure(ingress_server_url=NOWHERE, max_record_age=DAY)
+    claimed(site)
+    dated = site.put(3, age=timedelta(days=9000))
+    for hours in (1, 3, 4):
+        assert site.run(environ=clock.later(site.folder, timedelta(hours=hours))).report["dropped"] == 0
+    assert dated.items() <= site.waiting.items()
 
 
 def test_records_written_before_the_clock_was_set_back_are_sent(meet: Met) -> None:
@@ -75,11 +108,11 @@ def test_records_written_before_the_clock_was_set_back_are_sent(meet: Met) -> No
 
 def test_what_is_left_is_told_as_it_is_after_the_drop(meet: Met) -> None:
     site, _ = meet(answer(403), max_record_age=DAY)
-    site.put(1)
-    site.run()
+    claimed(site)
     site.put(2, age=timedelta(days=3))
-    site.put(1, age=timedelta(hours=2))
-    done = site.run()
+    for hours in (3, 6):
+        done = site.run(environ=clock.later(site.folder, timedelta(hours=hours)))
     spool = json.loads(site.collector("status", "--json").stdout)["spool"]
+    assert (done.report["dropped"], done.report["left"]) == (2, 1)
     assert done.report["left"] == spool["records"]
     assert spool["kept"] == 0

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.collector.conftest import Met
+from tests.fakes import clock
 from tests.fakes import ingress_faults as faults
 from tests.fakes.ingress_faults import FaultyIngress, accept, answer
 from tests.fakes.privileges import bound
@@ -359,11 +360,12 @@ def test_limits_hold_during_an_outage(meet: Met) -> None:
 
 def test_limits_hold_when_the_ingress_refuses_us(meet: Met) -> None:
     site, _ = meet(answer(403), max_record_age=86400)
-    site.put(2, age=timedelta(days=3))
+    site.put(1, age=timedelta(minutes=5))
     site.run()
     site.put(3, age=timedelta(days=2))
     fresh = site.put(2, age=timedelta(minutes=5))
-    done = site.run()
+    for hours in (3, 6):
+        done = site.run(environ=clock.later(site.folder, timedelta(hours=hours)))
     assert (done.status, done.report["dropped"]) == (69, 3)
     assert fresh.items() <= site.waiting.items()
 
