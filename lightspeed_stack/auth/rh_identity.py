@@ -1,6 +1,7 @@
 """Red Hat's identity header: base64 of a JSON object, set by the gateway in front, which alone may be trusted with it.
 
 https://github.com/RedHatInsights/identity-schemas has the shape. The gateway must drop the header when a client sends it.
+A service account and a system are never taken for a user, or for each other, who has the same id: theirs say what they are.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lightspeed_stack.access import RhIdentityConfig
 
 HEADER = "x-rh-identity"
+SERVICE_ACCOUNT, SYSTEM, USER = "service-account:", "system:", "user:"
 
 
 class RhIdentity:
@@ -57,10 +59,11 @@ def _decode(header: str) -> dict[str, object]:
 def _user(identity: object) -> User:
     match identity:
         case {"type": "User", "user": {"user_id": user_id, "username": name}}:
-            pass
+            kind = ""
         case {"type": "ServiceAccount", "service_account": {"client_id": user_id, "username": name}}:
-            pass
+            kind = SERVICE_ACCOUNT
         case {"type": "System", "org_id": str(), "system": {"cn": user_id}}:
+            kind = SYSTEM
             name = _part(identity, "account_number") or user_id
         case _:
             raise _invalid()
@@ -69,7 +72,9 @@ def _user(identity: object) -> User:
         raise _invalid()
     if organization not in (None, "") and not is_identifier(organization):
         raise _invalid()
-    return User(user_id, name)
+    if not kind and user_id.startswith((SERVICE_ACCOUNT, SYSTEM, USER)):
+        kind = USER
+    return User(kind + user_id, name)
 
 
 def _part(value: object, key: str) -> object:

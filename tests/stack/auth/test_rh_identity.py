@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from lightspeed_stack import errors
 from lightspeed_stack.access import RhIdentityConfig
 from lightspeed_stack.auth import User
 from lightspeed_stack.auth.rh_identity import RhIdentity
+from tests.fakes.application import application
 
 PLAIN = RhIdentity(RhIdentityConfig((), 8192))
 STRICT = RhIdentity(RhIdentityConfig(("rhel", "ansible"), 8192))
@@ -39,16 +41,34 @@ def refused(headers: dict[str, str], module: RhIdentity = PLAIN) -> tuple[int, o
         ({"type": "User", "org_id": "", "user": {"user_id": "u1", "username": "Bob"}}, "u1", "Bob"),
         (
             {"type": "ServiceAccount", "service_account": {"client_id": "c1", "username": "service-account-c1"}},
-            "c1",
+            "service-account:c1",
             "service-account-c1",
         ),
-        ({"type": "System", "org_id": "321", "account_number": "42", "system": {"cn": "cn1"}}, "cn1", "42"),
-        ({"type": "System", "org_id": "321", "system": {"cn": "cn1"}}, "cn1", "cn1"),
+        ({"type": "System", "org_id": "321", "account_number": "42", "system": {"cn": "cn1"}}, "system:cn1", "42"),
+        ({"type": "System", "org_id": "321", "system": {"cn": "cn1"}}, "system:cn1", "cn1"),
     ],
 )
 def test_an_identity(identity: dict[str, object], user_id: str, name: str) -> None:
     user = ask({"identity": identity})
     assert (user.id, user.name, user.token, user.skip_userid_check) == (user_id, name, "", False)
+
+
+def test_nobody_is_taken_for_another_of_the_same_id(tmp_path: Path) -> None:
+    """Each asks in a conversation of its own and sees no other's."""
+    ids = ("1", "system:1", "service-account:1", "user:system:1")
+    users = [{"type": "User", "user": {"user_id": one, "username": "n"}} for one in ids]
+    account = {"type": "ServiceAccount", "service_account": {"client_id": "1", "username": "n"}}
+    system = {"type": "System", "org_id": "1", "system": {"cn": "1"}}
+    everybody = [{"x-rh-identity": header({"identity": identity})} for identity in (*users, account, system)]
+    authentication = {"module": "rh-identity", "rh_identity_config": {}}
+    client = application(tmp_path, {"authentication": authentication}).test_client()
+    asked = [client.post("/v1/query", json={"query": "?"}, headers=one).json for one in everybody]
+    seen = [client.get("/v1/conversations", headers=one).json["conversations"] for one in everybody]
+    assert [[one["conversation_id"] for one in theirs] for theirs in seen] == [
+        [own["conversation_id"]] for own in asked
+    ]
+    path = f"/v1/conversations/{asked[0]['conversation_id']}"
+    assert [client.get(path, headers=one).status_code for one in everybody] == [200] + 5 * [403]
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-rh-identity": ""}])
