@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from lightspeed_stack import held
 from lightspeed_stack.seat import Seat
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Relay:
                 self._runs = True
                 threading.Thread(target=self._run, name="relay", daemon=True).start()
         self._arrived.append(seat)
-        os.eventfd_write(self._bell, 1)
+        held.ring(self._bell)
 
     def dismiss(self, seat: Seat) -> None:
         self._present.discard(seat)

@@ -34,7 +34,8 @@ class Seat:
     def __init__(self, relay: Relay, sock: socket.socket, chunked: bool) -> None:
         self._relay = relay
         self._socket = sock
-        self._send = sock.send if isinstance(sock, ssl.SSLSocket) else functools.partial(held.send, sock)
+        self._waits_for_all = isinstance(sock, ssl.SSLSocket)  # it knows no MSG_DONTWAIT
+        self._send = sock.send if self._waits_for_all else functools.partial(held.send, sock)
         self._descriptor = sock.fileno()
         self._chunked = chunked
         self._pieces = _nothing()
@@ -50,10 +51,12 @@ class Seat:
     def tell(self, pieces: Generator[bytes, None, None]) -> None:
         """Send all pieces; an empty one says that there is none now. Raises what they raise, and Disconnected."""
         self._pieces = pieces
-        self._socket.setblocking(False)
+        if self._waits_for_all:
+            self._socket.setblocking(False)
         self._relay.admit(self)
         self._told.wait()
-        self._socket.setblocking(True)
+        if self._waits_for_all:
+            self._socket.setblocking(True)
         if self._failure is not None:
             raise self._failure
 

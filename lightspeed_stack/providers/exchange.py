@@ -95,10 +95,10 @@ class Exchange:
             self._reply.check()
 
     def _send(self, sock: socket.socket) -> Pieces:
-        rest = memoryview(self._request)
+        rest = self._request
         while rest:
             try:
-                rest = rest[sock.send(rest) :]
+                rest = rest[sock.send(rest) if isinstance(sock, ssl.SSLSocket) else held.send(sock, rest) :]
             except (BlockingIOError, ssl.SSLWantWriteError):
                 yield from self._waiter.until_ready(WRITE, time.monotonic() + self._silence)
             except ssl.SSLWantReadError:

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections import deque
 
+from lightspeed_stack import held
 from lightspeed_stack.providers.dial import Dialer
 
 _MOST_IDLE = 32
@@ -46,7 +47,7 @@ class Pool:
 def _is_open(sock: socket.socket) -> bool:
     """Whether an idle connection is still there; one that has something to say is of no use either."""
     try:
-        sock.recv(1)
+        sock.recv(1) if isinstance(sock, ssl.SSLSocket) else held.receive(sock)
     except (BlockingIOError, ssl.SSLWantReadError):
         return True
     except OSError:

@@ -23,13 +23,18 @@ class Event(NamedTuple):
 class Parser:
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
+        self._is_between = False
         self._line: list[str] = []
         self._after_return = False
         self._name = ""
         self._data: list[str] = []
 
     def feed(self, data: bytes) -> list[Event]:
-        return self._read(self._decoder.decode(data))
+        if self._is_between and data.isascii():
+            return self._read(data.decode("ascii"))
+        text = self._decoder.decode(data)
+        self._is_between = bool(data) and not self._decoder.getstate()[0]
+        return self._read(text)
 
     def end(self) -> list[Event]:
         """The event that the end cut off from its blank line, which the standard drops and servers forget."""

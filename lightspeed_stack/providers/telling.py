@@ -84,8 +84,10 @@ class Telling:
         reader = Reader()
         try:
             for piece in pieces:
-                tokens = reader.read(piece)
-                if tokens or not piece:
+                if not piece:
+                    yield ()
+                    continue
+                if tokens := reader.read(piece):
                     yield tokens
                 self.usage = reader.usage
                 if reader.failure is not None:

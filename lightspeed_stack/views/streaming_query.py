@@ -94,12 +94,12 @@ class _Telling:
             self._finish(interaction.DISCONNECTED)
 
     def _tell(self) -> Generator[bytes, None, None]:
-        yield self._teller.start(self._asked.conversation_id, self._request_id)
         failure: errors.Error | None = None
         try:
             if self._seat is None:
                 yield from self._told()
             else:
+                yield b""  # gunicorn sends the headers
                 self._seat.tell(self._told())
         except Disconnected:
             return
@@ -112,6 +112,8 @@ class _Telling:
 
     def _told(self) -> Generator[bytes, None, None]:
         """What goes out now; empty when there is nothing."""
+        if start := self._teller.start(self._asked.conversation_id, self._request_id):
+            yield start
         quiet_since = time.monotonic()
         for tokens in self._stream:
             if tokens:

@@ -1,8 +1,9 @@
-"""send and recv that keep the interpreter's lock."""
+"""send, recv and write that keep the interpreter's lock."""
 
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -66,3 +67,13 @@ def test_what_was_received_stays(pair: Pair) -> None:
     first = held.receive(pair[1])
     held.send(pair[0], b"other")
     assert (held.receive(pair[1]), first) == (b"other", b"first")
+
+
+def test_a_bell_is_rung() -> None:
+    bell = os.eventfd(0, os.EFD_NONBLOCK)
+    held.ring(bell)
+    held.ring(bell)
+    assert os.eventfd_read(bell) == 2
+    os.close(bell)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        held.ring(bell)
