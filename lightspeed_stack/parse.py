@@ -12,6 +12,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Any, Final, NoReturn
 
@@ -54,8 +55,9 @@ class Feedback:
     categories: tuple[str, ...] | None
 
 
+@cache
 def specification() -> dict[str, Any]:
-    """openapi.yaml of this package."""
+    """openapi.yaml of this package, read once: it is for all, to look at only."""
     text = resources.files("lightspeed_stack").joinpath("openapi.yaml").read_bytes()
     loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
     document: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506 - both are safe loaders

@@ -19,7 +19,17 @@ def test_only_created_and_accepted_are_acceptance(status: int) -> None:
     assert (meaning(status, b"") is Meaning.ACCEPTED) == (status in (201, 202))
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 501, 502, 503, 504, 507, 511, 520, 599])
+@pytest.mark.parametrize("status", [102, 408, 425, 429, 500, 501, 502, 503, 504, 507, 511, 520, 599])
+def test_transient_answers(status: int) -> None:
+    assert meaning(status, b"") is Meaning.BUSY
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 406, 407, 409, 410, 411, 414, 415, 418, 422, 431, 451])
+def test_refusals(status: int) -> None:
+    assert meaning(status, b"") is Meaning.REFUSED
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 503, 599])
 def test_transient_answers_are_tried_again(meet: Met, status: int) -> None:
     site, ingress = meet(answer(status), accept())
     spooled = site.put(2)
@@ -28,7 +38,7 @@ def test_transient_answers_are_tried_again(meet: Met, status: int) -> None:
     assert ingress.records == spooled
 
 
-@pytest.mark.parametrize("status", [403, 404, 405, 406, 407, 409, 410, 411, 414, 415, 418, 422, 431, 451])
+@pytest.mark.parametrize("status", [403, 407, 418, 422])
 def test_refusals_end_the_run_at_once_and_keep_everything(meet: Met, status: int) -> None:
     site, ingress = meet(answer(status))
     spooled = site.put(2)

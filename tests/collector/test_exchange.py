@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import threading
 import time
@@ -15,6 +17,11 @@ from tests.fakes.ingress_faults import Behaviour, accept
 from tests.fakes.site import Site
 
 
+def much(site: Site) -> dict[str, bytes]:
+    """Records whose archive is larger than what the kernel takes at once for a reader that doesn't read."""
+    return {**site.put(3), **site.put(1, content=json.dumps({"noise": os.urandom(1 << 20).hex()}).encode())}
+
+
 @pytest.mark.parametrize(
     "behaviour",
     [faults.stall_request, faults.stall_response(store=False), faults.endless_head(0.05, store=False)],
@@ -22,7 +29,7 @@ from tests.fakes.site import Site
 )
 def test_signal_ends_a_stalled_upload_within_five_seconds(meet: Met, behaviour: Behaviour) -> None:
     site, ingress = meet(behaviour, accept())
-    spooled = site.put(3000)
+    spooled = much(site)
     with site.start("run") as run:
         ingress.arrivals.get(timeout=30)
         began = time.monotonic()
@@ -47,8 +54,8 @@ def test_signal_while_the_answer_is_on_its_way_still_hears_it(meet: Met) -> None
 
 
 def test_deadline_ends_a_stalled_upload(meet: Met) -> None:
-    site, ingress = meet(faults.stall_request, accept(), connection_timeout_seconds=60, upload_deadline_seconds=0.5)
-    spooled = site.put(3000)
+    site, ingress = meet(faults.stall_request, accept(), connection_timeout_seconds=60, upload_deadline_seconds=2)
+    spooled = much(site)
     assert site.run().status == 0
     assert ingress.records == spooled
 

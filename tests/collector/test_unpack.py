@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import tarfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -114,11 +115,11 @@ class TestFolder:
 
     def test_a_run_that_was_killed_is_completed_by_the_next(self, tmp_path: Path) -> None:
         out = tmp_path / "out"
-        first, second = ({member(): b"%d" % n for n in range(3000)} for _ in range(2))
+        first, second = ({member(): b"%d" % n for n in range(count)} for count in (300, 3000))
         store = store_of(tmp_path / "store", a=first, b=second)
         with subprocess.Popen([*COMMAND, "unpack", str(store), "--to", str(out)], cwd=ROOT) as victim:
-            while victim.poll() is None and sum(1 for _ in out.rglob("*.json")) < 3500:
-                pass
+            while victim.poll() is None and not (out / list(second)[30]).exists():
+                time.sleep(0.005)
             victim.kill()
         assert victim.returncode == -signal.SIGKILL
         assert unpack(store, "--to", out).returncode == 0

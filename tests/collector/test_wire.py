@@ -1,5 +1,6 @@
 """Breaks of the connection at every point, garbage, TLS and proxies: what a run makes of them."""
 
+import json
 import random
 import signal
 import socket
@@ -37,7 +38,7 @@ BREAKS: dict[str, Behaviour] = {
 @pytest.mark.parametrize("name", BREAKS)
 def test_broken_connection_is_tried_again(meet: Met, name: str) -> None:
     site, ingress = meet(BREAKS[name], accept(), connection_timeout_seconds=0.5)
-    spooled = site.put(300)
+    spooled = {**site.put(3), **site.put(1, content=json.dumps({"noise": random.randbytes(50_000).hex()}).encode())}
     assert site.run().status == 0
     assert ingress.records == spooled
     assert len({upload.archive for upload in ingress.uploads if upload.archive}) == 1
