@@ -23,7 +23,7 @@ from lightspeed_collector.spool import Gone, Spool
 
 log = logging.getLogger(__name__)
 
-_NOBODY = Identity(0, 0, 0, 0)
+_NOBODY = Identity(0, 0, 0)
 
 
 def adopt(archives: Archives, spool: Spool, ledger: Ledger) -> None:

@@ -12,9 +12,8 @@ OVERHEAD = 4096
 
 
 class Identity(NamedTuple):
-    """A file is the same as long as none of these changes."""
+    """A file is the same as long as none of these changes. The device is none of them: a restart may give it another number."""
 
-    device: int
     inode: int
     size: int
     mtime_ns: int

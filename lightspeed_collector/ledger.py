@@ -109,4 +109,5 @@ def identity_text(found: Identity) -> str:
 
 
 def identity(text: str) -> Identity:
-    return Identity(*map(int, text.split()))
+    """Older texts have the device before it."""
+    return Identity(*map(int, text.split()[-3:]))

@@ -1,7 +1,7 @@
 -- The collector's memory, version 1. Times are seconds since the epoch, UTC.
 
 -- A batch is claimed before it is sent, accepted before its records are deleted, done when they are.
--- An identity is "device inode size mtime_ns", as text: an inode may have 64 bits.
+-- An identity is "inode size mtime_ns", as text: an inode may have 64 bits. A word before these is ignored.
 -- Packed: lines, deflated (zlib). members: packed, one STORAGE/NAME a line. identities: packed, one a line, null once done.
 CREATE TABLE batch (
     id TEXT PRIMARY KEY,

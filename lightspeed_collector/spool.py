@@ -210,7 +210,7 @@ def _regular(descriptor: int, member: str) -> Identity:
 
 
 def _identity(found: os.stat_result) -> Identity:
-    return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return Identity(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _fault(path: Path, error: OSError) -> SpoolError:

@@ -7,7 +7,7 @@ from lightspeed_collector.answers import Answer, Meaning
 from lightspeed_collector.batch import Batch, Identity, Room
 from lightspeed_collector.culprit import MOST_IN_A_ROW, Inquiry
 
-SAME = Identity(1, 2, 3, 4)
+SAME = Identity(2, 3, 4)
 ACCEPTED = Answer(Meaning.ACCEPTED, "202", 202)
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from lightspeed_collector.batch import Batch, Identity
 from lightspeed_collector.database import Database
-from lightspeed_collector.ledger import Ledger, Receipt
+from lightspeed_collector.ledger import Ledger, Receipt, identity, identity_text
 from lightspeed_collector.retention import Entry
 
-ONE = Batch("one", "1" * 64, 10, ("transcripts/a", "feedback/b"), (Identity(1, 2**63, 3, -4), Identity(5, 6, 7, 8)))
-TWO = Batch("two", "2" * 64, 20, ("transcripts/c",), (Identity(1, 2, 3, 4),))
+ONE = Batch("one", "1" * 64, 10, ("transcripts/a", "feedback/b"), (Identity(2**63, 3, -4), Identity(6, 7, 8)))
+TWO = Batch("two", "2" * 64, 20, ("transcripts/c",), (Identity(2, 3, 4),))
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_remaining_records_are_remembered_as_sent(path: Path) -> None:
         ledger.receipt(TWO, Receipt(202, "r-1", 2.0))
         ledger.finish(TWO, [Entry(TWO.members[0], TWO.identities[0])], 3.0)
     database = Database(path)
-    assert database.query("SELECT storage, name, identity FROM sent") == [("transcripts", "c", "1 2 3 4")]
+    assert database.query("SELECT storage, name, identity FROM sent") == [("transcripts", "c", "2 3 4")]
     database.close()
 
 
@@ -109,3 +109,9 @@ def test_inode_of_64_bits_survives_among_the_sent(path: Path) -> None:
         ledger.finish(
             ONE, [Entry(member, identity) for member, identity in zip(ONE.members, ONE.identities, strict=True)], 3.0
         )
+
+
+def test_device_of_an_older_text_is_ignored() -> None:
+    """Devices have other numbers after a restart, and records are the same."""
+    text = identity_text(Identity(2**64 - 1, 3, -4))
+    assert identity(text) == identity(f"2049 {text}") == Identity(2**64 - 1, 3, -4)

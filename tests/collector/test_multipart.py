@@ -18,7 +18,7 @@ def test_body_is_what_it_says(tmp_path: Path, size: int) -> None:
     content = os.urandom(size)
     archive.write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
-    batch = Batch("abc", sha256, size, ("transcripts/a", "feedback/b"), (Identity(1, 2, 3, 4),) * 2)
+    batch = Batch("abc", sha256, size, ("transcripts/a", "feedback/b"), (Identity(2, 3, 4),) * 2)
     told: list[int] = []
     upload = Upload(batch, archive, "lightspeed", told.append)
     body = b"".join(upload)

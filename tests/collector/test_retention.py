@@ -12,7 +12,7 @@ NOW = datetime(2025, 8, 10, tzinfo=UTC).timestamp()
 
 def entry(age: float, size: int = 100, time: str = "") -> Entry:
     written = time or datetime.fromtimestamp(NOW - age, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return Entry(f"transcripts/{written}_a_00000000.json", Identity(1, 2, size, 3))
+    return Entry(f"transcripts/{written}_a_00000000.json", Identity(2, size, 3))
 
 
 def older_than(age: float) -> Span:

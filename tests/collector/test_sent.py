@@ -91,7 +91,7 @@ def test_any_number_of_names(tmp_path: Path) -> None:
             database.execute_many(
                 "INSERT INTO sent (storage, name, identity, seen_at) VALUES (?, ?, ?, 0)",
                 (
-                    (*member.split("/"), identity_text(spool.look(member) or Identity(0, 0, 0, 0)))
+                    (*member.split("/"), identity_text(spool.look(member) or Identity(0, 0, 0)))
                     for member in members[::2]
                 ),
             )
@@ -125,7 +125,7 @@ def test_names_of_vanished_records_are_forgotten_in_time(there: list[bool]) -> N
                     row = (
                         "transcripts",
                         name,
-                        identity_text(spool.look(f"transcripts/{name}") or Identity(0, 0, 0, 0)),
+                        identity_text(spool.look(f"transcripts/{name}") or Identity(0, 0, 0)),
                     )
                     database.execute("INSERT INTO sent (storage, name, identity, seen_at) VALUES (?, ?, ?, 100)", *row)
                 if not exists:
