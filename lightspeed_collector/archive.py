@@ -22,10 +22,13 @@ from lightspeed_collector.gzipped import Writer
 from lightspeed_collector.large import Large
 from lightspeed_collector.retention import Entry
 from lightspeed_collector.spool import Record
+from lightspeed_collector.upcoming import Building
 
 SUFFIX = ".tar.gz"
 DRAFT = ".draft"
 _ID_DIGITS = 32
+_STEP = 50
+_BIG = 1 << 20
 
 
 class Archives:
@@ -38,11 +41,12 @@ class Archives:
     def path(self, batch_id: str) -> Path:
         return self._folder / f"{batch_id}{SUFFIX}"
 
-    def build(self, records: Iterator[Record], queue: Queue, room: Room) -> Batch | None:
-        """Archive `records` until the room is used up; the one that no longer fits goes back into `queue`.
+    def build(self, records: Iterator[Record], queue: Queue, room: Room) -> Building:
+        """Archive `records` in steps until the room is used up; the one that no longer fits goes back into `queue`.
 
         None when there is no record. Raises `StateError` with the members put back, its kind `StateFull` when a smaller
-        batch may fit; `Unsettled` and `SpoolError` of a large record, which is always alone.
+        batch may fit; `Unsettled` and `SpoolError` of a large record, which is always alone. A build that is
+        closed before its end puts the members back as well.
         """
         room.empty()
         draft = self._folder / DRAFT
@@ -50,15 +54,18 @@ class Archives:
         try:
             with open(draft, "wb", buffering=0, opener=_private) as file:
                 with Writer(file, self._level) as writer:
-                    _fill(writer, entries, records, queue, room)
+                    yield from _fill(writer, entries, records, queue, room)
                     if not entries:
                         return None
                     writer.put(tar.END)
                     writer.close()
                 os.fsync(file.fileno())
             return self._keep(writer, entries)
+        except GeneratorExit:
+            _put_back(entries, queue)
+            raise
         except OSError as error:
-            queue.put_back(*(entry.member for entry in entries))
+            _put_back(entries, queue)
             message = f"{self._folder}: {error.strerror or error}"
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and len(entries) > 1:
                 raise StateFull(message, len(entries)) from error
@@ -96,7 +103,11 @@ class Archives:
         return batch
 
 
-def _fill(writer: Writer, entries: list[Entry], records: Iterator[Record], queue: Queue, room: Room) -> None:
+def _put_back(entries: list[Entry], queue: Queue) -> None:
+    queue.put_back(*(entry.member for entry in entries))
+
+
+def _fill(writer: Writer, entries: list[Entry], records: Iterator[Record], queue: Queue, room: Room) -> Iterator[None]:
     for entry, data, large in records:
         if (large and entries) or not room.admits(entry.identity.size):
             queue.put_back(entry.member)
@@ -105,17 +116,20 @@ def _fill(writer: Writer, entries: list[Entry], records: Iterator[Record], queue
             return
         entries.append(entry)
         if data is None:
-            _copy(writer, entry, large)
+            yield from _copy(writer, entry, large)
             return
         writer.put(_header(entry), data, tar.padding(entry.identity.size))
+        if not len(entries) % _STEP or len(data) > _BIG:
+            yield
 
 
-def _copy(writer: Writer, entry: Entry, large: Large | None) -> None:
+def _copy(writer: Writer, entry: Entry, large: Large | None) -> Iterator[None]:
     assert large
     with closing(large):
         writer.put(_header(entry))
         for piece in large.pieces():
             writer.put(piece)
+            yield
         writer.put(tar.padding(entry.identity.size))
 
 

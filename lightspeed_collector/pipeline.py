@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
 from lightspeed_collector import backoff, events
@@ -29,6 +30,7 @@ from lightspeed_collector.retention import Entry
 from lightspeed_collector.sent import Sent
 from lightspeed_collector.spool import Spool
 from lightspeed_collector.stop import Stop
+from lightspeed_collector.upcoming import Upcoming
 
 log = logging.getLogger(__name__)
 
@@ -61,20 +63,22 @@ class Pipeline:
         for batch in self.ledger.claimed():
             self._resume(batch)
         self._remove_orphans()
-        self._ship(Queue(member for member in self.sent.unsent(backlog) if member not in forgotten))
+        waiting = (member for member in self.sent.unsent(backlog) if member not in forgotten)
+        self._ship(self._upcoming(waiting))
         if self.inquiry.undecided:
             raise Refused(f"the ingress answered {self.inquiry.undecided}: everything is kept")
 
-    def _ship(self, queue: Queue) -> None:
-        while batch := self._archive(queue):
-            if batch.archive_bytes > self.max_archive_bytes:
-                text = f"its archive has {batch.archive_bytes} bytes, over max_archive_bytes"
-                self._divide(batch, Answer(Meaning.TOO_LARGE, text), queue)
-            else:
-                self.ledger.claim(batch, time.time())
-                self._hand_over(batch, queue)
+    def _ship(self, upcoming: Upcoming) -> None:
+        with closing(upcoming), self.stop.meanwhile(upcoming.step):
+            while batch := self._archive(upcoming):
+                if batch.archive_bytes > self.max_archive_bytes:
+                    text = f"its archive has {batch.archive_bytes} bytes, over max_archive_bytes"
+                    self._divide(batch, Answer(Meaning.TOO_LARGE, text), upcoming)
+                else:
+                    self.ledger.claim(batch, time.time())
+                    self._hand_over(batch, upcoming)
 
-    def _hand_over(self, batch: Batch, queue: Queue, *, again: bool = False) -> None:
+    def _hand_over(self, batch: Batch, upcoming: Upcoming, *, again: bool = False) -> None:
         """A batch that was claimed may have been sent: it goes as it is, whatever our own limit has become."""
         archive = self.archives.path(batch.id)
         answer = self.courier.deliver(batch, archive, self.progress.uploaded, self._hold, again=again)
@@ -82,7 +86,14 @@ class Pipeline:
             self._receipt(batch, answer)
             self._delete(batch)
         else:
-            self._divide(batch, answer, queue)
+            self._divide(batch, answer, upcoming)
+
+    def _upcoming(self, members: Iterable[str]) -> Upcoming:
+        return Upcoming(
+            Queue(members),
+            lambda queue: self.archives.build(self.intake.records(queue), queue, self.room),
+            lambda batch: self.archives.remove(batch.id),
+        )
 
     def _scan(self) -> tuple[Backlog, set[str]]:
         """The records that wait, and those of them that should be forgotten and can't be removed."""
@@ -93,10 +104,10 @@ class Pipeline:
         left = self.forgetting.honour(found.requests, lambda: self.spool.scan(self.stop.check).backlog, claimed)
         return self.spool.scan(self.stop.check).backlog, left
 
-    def _archive(self, queue: Queue) -> Batch | None:
+    def _archive(self, upcoming: Upcoming) -> Batch | None:
         while True:
             try:
-                return self.archives.build(self.intake.records(queue), queue, self.room)
+                return upcoming.finish()
             except StateFull as full:
                 log.warning("%s: trying a smaller batch", full)
                 self.room.narrow(full.records // 2)
@@ -137,13 +148,13 @@ class Pipeline:
         self.spool.sync()
         return failed
 
-    def _divide(self, batch: Batch, answer: Answer, queue: Queue) -> None:
+    def _divide(self, batch: Batch, answer: Answer, upcoming: Upcoming) -> None:
         verdict = self.inquiry.refused(batch, answer)
         self.ledger.release(batch)
         self.archives.remove(batch.id)
         if verdict.ours:
             raise Refused(f"the ingress answered {answer.text}: everything is kept")
-        queue.put_back(*verdict.again)
+        upcoming.put_back(*verdict.again)
         for entry in verdict.culprits:
             self.intake.set_aside(entry, answer.text)
 
@@ -156,15 +167,15 @@ class Pipeline:
 
     def _resume(self, batch: Batch) -> None:
         """Send a claimed batch again, as it was; or its records, when the archive is lost."""
-        queue = Queue(())
+        upcoming = self._upcoming(())
         self.report.repeated += 1
         if self.archives.holds(batch):
-            self._hand_over(batch, queue, again=True)
+            self._hand_over(batch, upcoming, again=True)
         else:
             log.warning("the archive of batch %s is lost: its records are archived again", batch.id)
             self.ledger.release(batch)
-            queue.put_back(*batch.members)
-        self._ship(queue)
+            upcoming.put_back(*batch.members)
+        self._ship(upcoming)
 
     def _remove_orphans(self) -> None:
         for batch_id in self.archives.ids():

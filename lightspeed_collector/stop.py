@@ -10,8 +10,8 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Generic, TypeVar
 
@@ -30,6 +30,7 @@ class Stop:
         self._beaten_at = time.monotonic()
         self._signal: signal.Signals | None = None
         self._bell: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._step: Callable[[], bool] | None = None
 
     def install(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,6 +57,15 @@ class Stop:
             self._beaten_at = now
             self._beat()
 
+    @contextmanager
+    def meanwhile(self, step: Callable[[], bool]) -> Iterator[None]:
+        """In the block, call `step` instead of waiting for as long as it says that there is more to do."""
+        self._step = step
+        try:
+            yield
+        finally:
+            self._step = None
+
     def sleep(self, seconds: float) -> None:
         """Raises `Stopped` as soon as a signal comes."""
         self._wait(seconds, lambda: self.requested)
@@ -80,6 +90,8 @@ class Stop:
         until = time.monotonic() + seconds
         while not enough() and (left := until - time.monotonic()) > 0:
             self.calm()
+            if self._step and not self.requested and self._step():
+                continue
             with suppress(queue.Empty):
                 self._bell.get(timeout=min(left, _BEAT_SECONDS))
 

@@ -4,6 +4,7 @@ import os
 import resource
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -14,6 +15,7 @@ from lightspeed_collector.batch import Batch, Room
 from lightspeed_collector.errors import StateError, StateFull
 from lightspeed_collector.large import Unsettled
 from lightspeed_collector.spool import Record, Spool
+from lightspeed_collector.upcoming import Building
 from tests.fakes.ingress_faults import unpacked
 
 
@@ -35,14 +37,22 @@ class Site:
     def build(self, members: Iterable[str], room: Room | None = None) -> tuple[Batch | None, list[str]]:
         """The batch, and what is left in the queue."""
         queue = Queue(members)
-        batch = self.archives.build(self.read(queue), queue, room or Room(1 << 30))
-        return batch, list(queue)
+        return whole(self.archives.build(self.read(queue), queue, room or Room(1 << 30))), list(queue)
 
     def read(self, queue: Queue) -> Iterator[Record]:
         return (self.spool.read(member) for member in queue)
 
     def content(self, batch: Batch) -> bytes:
         return self.archives.path(batch.id).read_bytes()
+
+
+def whole(building: Building) -> Batch | None:
+    """All steps at once."""
+    while True:
+        try:
+            next(building)
+        except StopIteration as end:
+            return cast("Batch | None", end.value)
 
 
 @pytest.fixture
@@ -116,7 +126,7 @@ def test_large_record_that_changes_leaves_nothing_behind(site: Site) -> None:
 
     queue = Queue(records)
     with pytest.raises(Unsettled):
-        site.archives.build(shrinking(queue), queue, Room(1 << 30))
+        whole(site.archives.build(shrinking(queue), queue, Room(1 << 30)))
     assert list(site.outgoing.iterdir()) == []
 
 
@@ -135,7 +145,7 @@ def test_full_disk_gives_the_records_back(site: Site) -> None:
     records = list(site.put(b"{}", b"{}"))
     queue = Queue(records)
     with pytest.raises(StateError):
-        site.archives.build(site.read(queue), queue, Room(1 << 30))
+        whole(site.archives.build(site.read(queue), queue, Room(1 << 30)))
     assert list(queue) == records
 
 
@@ -146,7 +156,7 @@ def test_full_disk_says_how_many_did_not_fit(site: Site) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
     try:
         with pytest.raises(StateError) as failed:
-            site.archives.build(site.read(queue), queue, Room(1 << 30))
+            whole(site.archives.build(site.read(queue), queue, Room(1 << 30)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert isinstance(failed.value.__cause__, OSError)
@@ -164,3 +174,13 @@ def test_draft_of_a_killed_run_is_replaced(site: Site) -> None:
     assert batch is not None
     assert unpacked(site.content(batch)) == records
     assert [path.name for path in site.outgoing.iterdir()] == [f"{batch.id}.tar.gz"]
+
+
+def test_build_that_is_given_up_puts_everything_back(site: Site) -> None:
+    records = list(site.put(*[b"{}"] * 200))
+    queue = Queue(records)
+    building = site.archives.build(site.read(queue), queue, Room(1 << 30))
+    next(building)
+    assert list(site.outgoing.iterdir()) != []
+    building.close()
+    assert (list(queue), list(site.outgoing.iterdir())) == (records, [])
