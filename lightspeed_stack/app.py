@@ -11,10 +11,10 @@ import functools
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from flask import Flask, request
@@ -82,11 +82,18 @@ def prepare(config: Config) -> None:
             log.warning("%s", error)
 
 
-def start(config: Config, runtime_dir: Path) -> Flask:
-    """A worker's application; whether all that it needs is there is found out without waiting for it."""
+class Started(NamedTuple):
+    """`cut_short` ends the streams of a worker that has no more time: each is recorded as far as it went."""
+
+    application: Flask
+    cut_short: Callable[[], None]
+
+
+def start(config: Config, runtime_dir: Path) -> Started:
+    """For a worker; whether all that it needs is there is found out without waiting for it."""
     made = parts.assemble(config, runtime_dir)
     threading.Thread(target=made.health.note_start, args=(made.metrics,), name="start", daemon=True).start()
-    return _application(config, made)
+    return Started(_application(config, made), made.streams.interrupt_all)
 
 
 def create_app(config: Config, runtime_dir: Path) -> Flask:

@@ -33,6 +33,7 @@ def serve(path: Path, environ: MutableMapping[str, str]) -> int:
             Notifier.take(environ),
             worker_exited=daemon.worker_exited,
             stopping=daemon.release,
+            cut_short=daemon.cut_short,
         )
     except Taken as error:
         log.error("can't start: %s", error)
@@ -59,6 +60,7 @@ class _Daemon:
         self._config: config.Config | None = None
         self._listen: Listen | None = None
         self._runtime: Runtime | None = None
+        self._started: app.Started | None = None
 
     @property
     def config(self) -> config.Config:
@@ -96,7 +98,13 @@ class _Daemon:
 
     def make_app(self) -> web.WSGIApplication:
         self.runtime.release()
-        return app.start(self.config, self.runtime.path)
+        self._started = app.start(self.config, self.runtime.path)
+        return self._started.application
+
+    def cut_short(self) -> None:
+        """In a worker, at the end of its time."""
+        if self._started is not None:
+            self._started.cut_short()
 
     def worker_exited(self, pid: int) -> None:
         app.worker_exited(self.runtime.path, pid)

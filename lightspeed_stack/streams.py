@@ -78,6 +78,15 @@ class Streams:
                 verdict = _ask(path, message)
         return verdict
 
+    def interrupt_all(self) -> None:
+        """Stop those of this worker, as their owners would."""
+        with self._lock:
+            running = list(self._running.values())
+            for one in running:
+                one.interrupted = True
+        for one in running:
+            one.stop()
+
     def _interrupt_here(self, request_id: str, owner: str) -> Verdict:
         with self._lock:
             running = self._running.get(request_id)

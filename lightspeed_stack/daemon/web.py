@@ -24,7 +24,7 @@ from lightspeed_stack.daemon import events, processors
 from lightspeed_stack.daemon.config import ConfigError
 from lightspeed_stack.daemon.listen import Listen, tls_context
 from lightspeed_stack.daemon.notify import Notifier
-from lightspeed_stack.daemon.worker import Logger, Worker
+from lightspeed_stack.daemon.worker import END_SECONDS, Logger, Worker
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +44,14 @@ def serve(
     *,
     worker_exited: Callable[[int], None] = lambda pid: None,
     stopping: Callable[[], None] = lambda: None,
+    cut_short: Callable[[], None] = lambda: None,
 ) -> int:
     """Serve until SIGTERM; returns an exit status. `load` raises `ConfigError` when the configuration is bad.
 
     `stopping` is called when it begins to stop: it takes no more requests and finishes those in flight.
+    `cut_short` is called in a worker whose requests in flight have had their time; what ends soon then still ends well.
     """
-    application = _Application(load, make_app, worker_exited)
+    application = _Application(load, make_app, worker_exited, cut_short)
     try:
         _Arbiter(application, notifier, stopping).run()
     except SystemExit as end:
@@ -59,11 +61,16 @@ def serve(
 
 class _Application(BaseApplication):
     def __init__(
-        self, load: Callable[[], Listen], make_app: Callable[[], WSGIApplication], worker_exited: Callable[[int], None]
+        self,
+        load: Callable[[], Listen],
+        make_app: Callable[[], WSGIApplication],
+        worker_exited: Callable[[int], None],
+        cut_short: Callable[[], None],
     ) -> None:
         self._load = load
         self._make_app = make_app
         self._worker_exited = worker_exited
+        self._cut_short = cut_short
         self.listen = load()
         super().__init__()
 
@@ -73,7 +80,13 @@ class _Application(BaseApplication):
     def load_config(self) -> None:
         for key, value in _settings(self.listen).items():
             self.cfg.set(key, value)
+        self.cfg.set("pre_fork", self._before_fork)
         self.cfg.set("child_exit", lambda server, worker: self._worker_exited(worker.pid))
+
+    def _before_fork(self, arbiter: Any, worker: Worker) -> None:
+        worker.cut_short = self._cut_short
+        if self.listen.pin_workers:
+            worker.processor = processors.least_used(other.processor for other in arbiter.WORKERS.values())
 
     def load(self) -> WSGIApplication:
         return self._make_app()
@@ -87,7 +100,7 @@ def _settings(listen: Listen) -> dict[str, Any]:
         "worker_class": Worker,
         "worker_connections": listen.threads + 1,
         "timeout": HEARTBEAT_SECONDS,
-        "graceful_timeout": listen.graceful_timeout_seconds,
+        "graceful_timeout": listen.graceful_timeout_seconds + END_SECONDS,
         "keepalive": KEEP_ALIVE_SECONDS,
         "backlog": BACKLOG,
         "control_socket_disable": True,
@@ -96,21 +109,12 @@ def _settings(listen: Listen) -> dict[str, Any]:
         "when_ready": lambda server: _limit_sockets(server.LISTENERS, listen),
         "on_reload": lambda server: _limit_sockets(server.LISTENERS, listen),
         "post_worker_init": _announce,
-        "pre_fork": _place if listen.pin_workers else _place_nowhere,
         "worker_tmp_dir": str(listen.worker_directory or MEMORY_DIRECTORY),
     }
     if listen.tls_certificate:
         settings |= {"certfile": str(listen.tls_certificate), "keyfile": str(listen.tls_key)}
         settings["ssl_context"] = lambda conf, default: tls_context(listen)
     return settings
-
-
-def _place(arbiter: Any, worker: Worker) -> None:
-    worker.processor = processors.least_used(other.processor for other in arbiter.WORKERS.values())
-
-
-def _place_nowhere(arbiter: Any, worker: Worker) -> None:
-    """Let it run on every processor."""
 
 
 def settle() -> None:

@@ -3,7 +3,8 @@
 gunicorn waits for a closing connection's peer in the worker's only accepting thread, so that a few stalled clients
 stop everybody; here the thread that served the connection waits. gunicorn lets a client take for ever over its
 request; here it has its time (arrival.py), and one that is too slow is one quiet line instead of a traceback. A client
-that asks again at once is served by the same thread, as long as there are others.
+that asks again at once is served by the same thread, as long as there are others. When a worker that stops has waited
+long enough for its requests, the application may end them well (`cut_short`) before the arbiter kills it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import logging
 import select
 import socket
 import sys
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +29,8 @@ log = logging.getLogger(__name__)
 
 KEPT_CONNECTIONS = 128
 NEAR_MILLISECONDS = 5
+END_SECONDS = 5
+CUT_SECONDS = 2.0
 LINGER_SECONDS = 2.0
 LINGER_SILENCE_SECONDS = 0.5
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -36,6 +41,9 @@ class Worker(ThreadWorker):
         super().__init__(*arguments, **options)
         self.max_keepalived = KEPT_CONNECTIONS
         self.processor: int | None = None
+        self.cut_short: Callable[[], None] = lambda: None
+        self._served: set[Connection] = set()
+        self._is_ending = False
 
     def init_process(self) -> None:
         if self.processor is not None:
@@ -57,10 +65,31 @@ class Worker(ThreadWorker):
             self.nr_conns += 1
             self.enqueue_req(Connection(self.cfg, client, address, listener.getsockname()))
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if not self.alive and not self._is_ending:
+            self._is_ending = True
+            threading.Thread(target=self._end, name="end", daemon=True).start()
+
+    def handle_quit(self, sig: Any, frame: Any) -> None:
+        threading.Thread(target=self.cut_short, name="end", daemon=True).start()
+        super().handle_quit(sig, frame)
+
+    def _end(self) -> None:
+        """gunicorn's time to stop is ours and `END_SECONDS`: in these, what still goes on is to end."""
+        time.sleep(self.cfg.graceful_timeout - END_SECONDS)
+        self.cut_short()
+        time.sleep(CUT_SECONDS)
+        for conn in list(self._served):  # whose client takes nothing
+            with suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_RDWR)
+
     def handle(self, conn: Any) -> Any:
+        self._served.add(conn)
         keep = super().handle(conn)
         while keep is True and self._asks_again(conn.sock):
             keep = super().handle(conn)
+        self._served.discard(conn)
         if not keep:
             if conn.arrival is not None and conn.arrival.is_late:
                 refuse(conn)
