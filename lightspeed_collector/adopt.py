@@ -27,8 +27,10 @@ _NOBODY = Identity(0, 0, 0)
 
 
 def adopt(archives: Archives, spool: Spool, ledger: Ledger) -> None:
-    """Claim every sound archive again; the others were never sent and are left for the orphans' end."""
+    """Claim every sound archive that the new ledger doesn't know; the others were never sent and are orphans."""
     for batch_id in archives.ids():
+        if ledger.knows(batch_id):
+            continue
         batch = _read(batch_id, archives.path(batch_id), spool)
         if batch:
             log.warning("batch %s may have been sent: it is sent again under the same id", batch_id)

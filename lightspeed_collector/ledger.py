@@ -60,7 +60,7 @@ class Ledger:
             )
 
     def finish(self, batch: Batch, remaining: Sequence[Entry], now: float) -> None:
-        """Nothing is left to do for an accepted batch; `remaining` of its records are still in the spool."""
+        """Nothing is left to do for an accepted batch; `remaining` of its records were not deleted."""
         with self._database.transaction():
             self._database.execute_many(
                 "INSERT OR REPLACE INTO sent (storage, name, identity, seen_at) VALUES (?, ?, ?, ?)",
@@ -72,6 +72,18 @@ class Ledger:
         """Forget a claim: the ingress refused the batch, or there is nothing to send it from."""
         with self._database.transaction():
             self._database.execute("DELETE FROM batch WHERE id = ? AND state = 'claimed'", batch.id)
+
+    def knows(self, batch_id: str) -> bool:
+        return bool(self._database.query("SELECT 1 FROM batch WHERE id = ?", batch_id))
+
+    @property
+    def settled(self) -> bool:
+        """Whether archives that it doesn't know were never sent; in a new ledger they may have been."""
+        return bool(self._database.query("SELECT 1 FROM fact WHERE key = 'settled_at'"))
+
+    def settle(self, now: float) -> None:
+        with self._database.transaction():
+            self._database.execute("INSERT OR REPLACE INTO fact (key, value) VALUES ('settled_at', ?)", now)
 
     def held_until(self, now: float) -> float | None:
         """Until when the ingress asked for peace, None when it didn't or the time is past."""

@@ -45,7 +45,7 @@ CREATE TABLE run (
 );
 CREATE INDEX run_started ON run (started_at);
 
--- Single facts: until when the ingress wants peace, the totals since the beginning, the watch on ages.
+-- Single facts: since when archives that are not in here are those of batches that were never claimed, until when the ingress wants peace, the totals since the beginning, the watch on ages.
 CREATE TABLE fact (
     key TEXT PRIMARY KEY,
     value REAL NOT NULL

@@ -135,18 +135,20 @@ class Pipeline:
         self.archives.remove(batch.id)
 
     def _delete_records(self, entries: Iterable[Entry]) -> list[Entry]:
-        """Returns those that can't be deleted."""
-        failed = []
+        """Returns those that were not deleted: it failed, or they were not there (any more, or as yet)."""
+        remaining = []
         for count, entry in enumerate(entries):
             if not count % _OFTEN:
                 self.stop.check()
             try:
-                self.spool.delete(entry)
+                deleted = self.spool.delete(entry)
             except SpoolError as error:
                 self.report.problem(error)
-                failed.append(entry)
+                deleted = False
+            if not deleted:
+                remaining.append(entry)
         self.spool.sync()
-        return failed
+        return remaining
 
     def _divide(self, batch: Batch, answer: Answer, upcoming: Upcoming) -> None:
         verdict = self.inquiry.refused(batch, answer)

@@ -74,15 +74,13 @@ class Collection:
 
     def _session(self, state: State, began: float) -> None:
         with ExitStack() as stack:
-            database, fresh = state.open()
+            database = state.open()
             stack.enter_context(closing(database))
             spool = stack.enter_context(Spool(self.config.folders, self.report.problem))
             lock.folders(spool.descriptors.values())
             parts = _Parts(self, state, database, spool)
-            if fresh and parts.archives.ids():
-                from lightspeed_collector import adopt
-
-                adopt.adopt(parts.archives, spool, parts.ledger)
+            if not parts.ledger.settled:
+                _adopt(parts.archives, spool, parts.ledger)
             self._ship(parts)
             self._conclude(parts, began)
 
@@ -108,6 +106,14 @@ class Collection:
         parts.sent.prune(now, settings.history_days * _DAY_SECONDS)
         textfile.write(settings, parts.history, survey, parts.quarantine)
         log.info("%s", self.report.line(seconds), extra=events.fields(events.RUN_DONE, **run.report))
+
+
+def _adopt(archives: Archives, spool: Spool, ledger: Ledger) -> None:
+    if archives.ids():
+        from lightspeed_collector import adopt
+
+        adopt.adopt(archives, spool, ledger)
+    ledger.settle(time.time())
 
 
 class _Parts:

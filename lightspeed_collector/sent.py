@@ -1,7 +1,7 @@
 """Records that were accepted and are still in the spool, remembered so that none of them is sent again.
 
-They are there because `cleanup_after_send` is off, or because deleting them failed. Any number of them: the memory it
-takes does not grow with it.
+They are there because `cleanup_after_send` is off, or because deleting them failed; what was not found is remembered
+too, its folder may be away. Any number of them: the memory it takes does not grow with it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Sent:
             yield from (member for member in chunk if member not in known or self._spool.look(member) != known[member])
 
     def remove(self, delete: Callable[[Iterable[Entry]], Iterable[Entry]]) -> None:
-        """Hand all of them to `delete`, which returns those that it could not delete; the others are forgotten."""
+        """Hand all of them to `delete`, which returns those that it did not delete; the others are forgotten."""
         last = ("", "")
         while entries := self._after(*last):
             last = (names.split(entries[-1].member)[1], names.split(entries[-1].member)[0])
@@ -46,12 +46,15 @@ class Sent:
             self._forget(entry.member for entry in entries if entry.member not in failed)
 
     def prune(self, now: float, age: float) -> None:
-        """Forget records that are no longer in the spool and were not for `age` seconds; some at a time."""
+        """Forget records that are no longer in the spool and were not for `age` seconds; some at a time.
+
+        What is in a folder that is not there can't be told, and is not forgotten.
+        """
         rows = self._database.query(
             "SELECT storage, name, identity FROM sent WHERE seen_at < ? LIMIT ?", now - age, CHUNK
         )
         entries = list(map(_entry, rows))
-        there = [entry for entry in entries if self._spool.look(entry.member) == entry.identity]
+        there = [entry for entry in entries if self._may_be_there(entry)]
         self._forget(entry.member for entry in set(entries) - set(there))
         if there:
             with self._database.transaction():
@@ -59,6 +62,10 @@ class Sent:
                     "UPDATE sent SET seen_at = ? WHERE storage = ? AND name = ?",
                     ((now, *names.split(entry.member)) for entry in there),
                 )
+
+    def _may_be_there(self, entry: Entry) -> bool:
+        away = names.split(entry.member)[0] not in self._spool.descriptors
+        return away or self._spool.look(entry.member) == entry.identity
 
     def _between(self, first: str, last: str) -> dict[str, Identity]:
         rows = self._database.query("SELECT storage, name, identity FROM sent WHERE name BETWEEN ? AND ?", first, last)

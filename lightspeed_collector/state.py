@@ -34,14 +34,13 @@ class State:
         except OSError as error:
             raise StateError(f"{error.filename or self.folder}: {error.strerror}") from error
 
-    def open(self) -> tuple[Database, bool]:
-        """The ledger's database, and whether it is a new one: there was none, or it was corrupt and is set aside."""
-        fresh = not self.ledger.exists()
+    def open(self) -> Database:
+        """The ledger's database, a new one when there was none, or when it was corrupt and is set aside."""
         try:
-            return Database(self.ledger), fresh
+            return Database(self.ledger)
         except LedgerCorrupt as error:
             self.set_aside(error)
-            return Database(self.ledger), True
+            return Database(self.ledger)
 
     def set_aside(self, cause: LedgerCorrupt) -> None:
         """Keep a corrupt ledger for people to look at, and be ready for a new one; raises `StateError`."""

@@ -47,10 +47,11 @@ class Waiting:
         return Survey(records=total - kept, kept=kept, strangers=self._scan.strangers)
 
     def survey(self) -> Survey:
-        found = Survey(kept=len(self._sent), strangers=self._scan.strangers)
+        found = Survey(strangers=self._scan.strangers)
         for entry in self:
             found.records += 1
             found.bytes += entry.identity.size
             if found.oldest is None:
                 found.oldest = names.written_at(names.split(entry.member)[1])
+        found.kept = len(self._scan.backlog) - found.records
         return found

@@ -6,6 +6,7 @@ import pytest
 
 from tests.collector.conftest import Met
 from tests.fakes import ingress_faults as faults
+from tests.fakes import strace
 from tests.fakes.archives import archive, member
 from tests.fakes.ingress_faults import FaultyIngress, accept
 from tests.fakes.privileges import bound
@@ -89,3 +90,35 @@ def test_adopted_archive_whose_records_are_gone_is_sent_all_the_same(site: Site,
     (outgoing / f"{hashlib.sha256(packed).hexdigest()[:32]}.tar.gz").write_bytes(packed)
     assert site.run().status == 0
     assert ingress.records == {name: b"{}"}
+
+
+def test_lost_ledger_begun_anew_by_another_command_repeats_the_pending_batch_all_the_same(meet: Met) -> None:
+    site, ingress = meet(accept(), faults.drop_response(store=True), retry_wait_seconds=1000)
+    (bad,) = site.put(1, content=b"no record")
+    sent = site.put(1)
+    assert site.run().status == 65
+    spooled = site.put(5)
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    assert site.collector("quarantine", "discard", bad).status == 0
+    ingress.script = [accept()]
+    more = site.put(1)
+    assert site.run().status == 0
+    assert ingress.records == {**sent, **spooled, **more}
+    assert sorted(ingress.deliveries) == sorted(ingress.records)
+
+
+def test_lost_ledger_and_a_run_killed_while_it_begins_a_new_one(meet: Met) -> None:
+    strace.needed()
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
+    spooled = site.put(5)
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    ingress.script = [accept()]
+    more = site.put(1)
+    made = strace.injecting(site.folder / "trace", "ftruncate", 2, "signal=KILL")
+    assert site.run(prefix=made).status in (-9, 137)
+    assert (site.state / "ledger.sqlite").stat().st_size > 0
+    assert site.run().status == 0
+    assert ingress.records == {**spooled, **more}
+    assert sorted(ingress.deliveries) == sorted(ingress.records)

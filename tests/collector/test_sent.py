@@ -2,8 +2,10 @@
 
 import os
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +16,7 @@ from lightspeed_collector.retention import Entry
 from lightspeed_collector.sent import CHUNK, Sent
 from lightspeed_collector.spool import Spool
 from tests.collector.conftest import Met
+from tests.fakes import clock, strace
 from tests.fakes.ingress_faults import FaultyIngress
 from tests.fakes.site import Site, record
 
@@ -136,3 +139,39 @@ def test_names_of_vanished_records_are_forgotten_in_time(there: list[bool]) -> N
             sent.prune(250, 100)
             assert len(sent) == sum(there)
         database.close()
+
+
+def test_folder_that_is_away_for_long_is_not_taken_for_an_empty_one(site: Site, ingress: FaultyIngress) -> None:
+    site.configure(cleanup_after_send=False)
+    kept = site.put(3)
+    assert site.run().status == 0
+    away = site.transcripts.rename(site.folder / "away")
+    for days in (40, 80):
+        assert site.run(environ=clock.later(site.folder, timedelta(days=days))).status == 0
+    away.rename(site.transcripts)
+    more = site.put(1)
+    assert site.run(environ=clock.later(site.folder, timedelta(days=81))).status == 0
+    assert [set(upload.members) for upload in ingress.stored] == [set(kept), set(more)]
+
+
+@pytest.mark.parametrize("empty", [True, False], ids=["a mount point", "nothing"])
+def test_folder_that_is_away_when_its_records_are_to_be_deleted(
+    site: Site, ingress: FaultyIngress, empty: bool
+) -> None:
+    """As after a power failure, when a run comes before the spool is mounted."""
+    strace.needed()
+    sent = site.put(3)
+    deleting = strace.injecting(site.folder / "trace", "unlinkat", 1, "signal=KILL")
+    assert site.run(prefix=deleting).status in (-9, 137)
+    assert (ingress.records, site.waiting) == (sent, sent)
+    away = site.transcripts.rename(site.folder / "away")
+    if empty:
+        site.transcripts.mkdir()
+    assert site.run().status == 0
+    if empty:
+        site.transcripts.rmdir()
+    away.rename(site.transcripts)
+    more = site.put(1)
+    assert site.run().status == 0
+    assert [set(upload.members) for upload in ingress.stored] == [set(sent), set(more)]
+    assert site.waiting == {}
