@@ -43,6 +43,7 @@ class Seat:
         self._stuck_since: float | None = None
         self._is_watched = False
         self._is_gone = False
+        self._rests = False
         self._awaited: dict[int, int] = {}
         self._found: list[tuple[int, int]] = []
         self._failure: Exception | None = None
@@ -79,7 +80,10 @@ class Seat:
         found, self._found = self._found, []
         return found
 
-    # the rest is for the relay's thread
+    def rest(self) -> None:
+        self._rests = True
+
+    # what follows is for the relay's thread
 
     @property
     def is_empty(self) -> bool:
@@ -109,10 +113,13 @@ class Seat:
         if self._unsent:
             self._flush()
         for _ in range(PIECES_IN_A_TURN):
+            self._rests = False
             if self._unsent or not (piece := next(self._pieces)):
                 return
             self._unsent = b"%X\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece
             self._flush()
+            if self._rests:
+                return
         self._relay.admit(self)  # there may be more that no poll can see, within TLS
 
     def _flush(self) -> None:

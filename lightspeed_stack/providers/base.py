@@ -60,12 +60,8 @@ class Disconnected(Exception):
     """The client that a stream is for has hung up."""
 
 
-class Client(Protocol):
-    """The asker of a stream, and how to wait on its behalf: the methods are those of select.poll.
-
-    `poll` raises Disconnected when the asker is gone, and may return at once with nothing found, to be called again
-    when there is something or within a second.
-    """
+class Poll(Protocol):
+    """select.poll, as far as it is needed here."""
 
     def register(self, descriptor: int, events: int) -> None: ...
 
@@ -74,6 +70,17 @@ class Client(Protocol):
     def unregister(self, descriptor: int) -> None: ...
 
     def poll(self, milliseconds: float) -> list[tuple[int, int]]: ...
+
+
+class Client(Poll, Protocol):
+    """The asker of a stream, and how to wait on its behalf.
+
+    `poll` raises Disconnected when the asker is gone, and may return at once with nothing found, to be called again
+    when there is something or within a second.
+    """
+
+    def rest(self) -> None:
+        """Called when nothing more can come until a descriptor is ready: what is yielded next is the last till then."""
 
 
 class Stream(Protocol):

@@ -91,6 +91,8 @@ class Exchange:
             data = yield from self._receive_tls(sock) if isinstance(sock, ssl.SSLSocket) else self._receive(sock)
             body = self._reply.feed(data) if data else self._reply.end()
             if body:
+                if not self._reply.complete and not isinstance(sock, ssl.SSLSocket):
+                    self._waiter.rest()
                 yield body
             self._reply.check()
 

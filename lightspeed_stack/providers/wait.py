@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from lightspeed_stack.providers.base import Client
+from lightspeed_stack.providers.base import Client, Poll
 
 HEARTBEAT_SECONDS = 1.0
 READ, WRITE = select.POLLIN, select.POLLOUT
@@ -35,7 +35,8 @@ class Waiter:
 
     def __init__(self, total_seconds: float, client: Client | None = None) -> None:
         self._end = time.monotonic() + total_seconds
-        self._poll: Client = client or select.poll()
+        self._client = client
+        self._poll: Poll = client or select.poll()
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._aborted = False
@@ -58,6 +59,11 @@ class Waiter:
     def expect(self, events: int) -> None:
         assert self._socket is not None
         self._poll.modify(self._socket.fileno(), events)
+
+    def rest(self) -> None:
+        """All that came has been told."""
+        if self._client is not None:
+            self._client.rest()
 
     def abort(self) -> None:
         """Make whoever waits raise Aborted at once; from any thread."""

@@ -118,11 +118,11 @@ class _Telling:
         for tokens in self._stream:
             if tokens:
                 self._tokens += tokens
+                quiet_since = time.monotonic()
                 yield self._teller.tokens(tokens)
-                quiet_since = time.monotonic()
             elif time.monotonic() - quiet_since >= self._keep_alive_seconds:
-                yield self._teller.keep_alive()
                 quiet_since = time.monotonic()
+                yield self._teller.keep_alive()
             else:
                 yield b""
 

@@ -104,6 +104,9 @@ class Gone:
     def poll(self, milliseconds: float) -> list[tuple[int, int]]:
         raise Disconnected
 
+    def rest(self) -> None:
+        raise NotImplementedError
+
 
 def test_the_client_may_bring_its_own_way_to_wait(pair: Pair) -> None:
     waiter = Waiter(5, Gone())

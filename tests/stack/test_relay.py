@@ -170,6 +170,35 @@ def test_a_socket_that_is_closed_already_spoils_no_others() -> None:
         assert read(client, 5) == b"Hello"
 
 
+def resting(seat: Seat, source: int, resumed: threading.Event) -> Pieces:
+    seat.register(source, select.POLLIN)
+    seat.rest()
+    yield b"one"
+    resumed.set()
+    seat.unregister(source)
+
+
+def resumed_before_there_was_anything() -> bool:
+    relay, resumed = Relay(), threading.Event()
+    with (
+        connected(relay=relay) as (seat, client),
+        pipe() as (source, _, close),
+        telling(seat, resting(seat, source, resumed)),
+    ):
+        assert read(client, 3) == b"one"
+        with connected(relay=relay) as (other, _):
+            other.tell(words(b"two"))
+        early = resumed.is_set()
+        close()
+    assert resumed.is_set()
+    return early
+
+
+def test_one_that_rests_is_left_alone_until_there_is_something() -> None:
+    """But for the sweep, which may come between."""
+    assert not all(resumed_before_there_was_anything() for _ in range(10))
+
+
 def endless(counted: list[int]) -> Pieces:
     while True:
         counted[0] += 1
