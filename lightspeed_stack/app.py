@@ -172,7 +172,7 @@ def _service(config: Config, made: Parts, door: Door) -> Iterator[tuple[str, Vie
 
 
 def _pages(config: Config, made: Parts, spec: dict[str, Any]) -> Iterator[tuple[str, ViewFunction]]:
-    description = described(spec, config.name, config.service.base_url)
+    description = described(spec, config.name, config.service)
     yield "/openapi.json", OpenapiView.as_view("openapi", description)
     yield "/docs", DocsView.as_view("docs", description["info"]["title"])
     yield "/docs/<name>", DocsFileView.as_view("docs_file")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import json
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, send_from_directory
 from flask.views import MethodView, View
 from werkzeug.exceptions import NotFound
 
 from lightspeed_stack.daemon.version import VERSION
+
+if TYPE_CHECKING:
+    from lightspeed_stack.config import Service
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
@@ -44,7 +48,7 @@ HEADERS = {
 }
 
 
-def described(spec: Mapping[str, Any], name: str, base_url: str | None) -> dict[str, Any]:
+def described(spec: Mapping[str, Any], name: str, service: Service) -> dict[str, Any]:
     """The specification as this installation serves it."""
     info = {
         **spec["info"],
@@ -52,7 +56,9 @@ def described(spec: Mapping[str, Any], name: str, base_url: str | None) -> dict[
         "description": f"{name} service API specification.\n\n{spec['info']['description']}",
         "version": VERSION,
     }
-    return {**spec, "info": info, "servers": [{"url": base_url or "."}]}
+    made = {**copy.deepcopy(spec), "info": info, "servers": [{"url": service.base_url or "."}]}
+    made["components"]["schemas"]["QueryRequest"]["properties"]["attachments"]["maxItems"] = service.max_attachments
+    return made
 
 
 class OpenapiView(View):

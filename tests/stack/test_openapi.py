@@ -13,13 +13,12 @@ import pytest
 
 from lightspeed_stack import parse
 from tests.fakes.application import provider
-from tests.fakes.daemon import ROOT, Stack, merged
+from tests.fakes.daemon import Stack, merged
 from tests.fakes.provider import FakeProvider
 
 SPEC = parse.specification()
 KEY = "an-api-key"
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
-DESCRIPTION = str(ROOT / "lightspeed_stack" / "openapi.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def test_the_description_is_valid() -> None:
 
 
 def test_the_service_keeps_to_it(url: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "schemathesis.cli", "run", DESCRIPTION, "--url", url, "--no-color"]
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--url", url, "--no-color"]
     chosen = ["--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES), "--generation-deterministic"]
     header = ["--header", f"Authorization: Bearer {KEY}"]
     done = subprocess.run([*command, *chosen, *header], cwd=tmp_path, capture_output=True, text=True, timeout=110)

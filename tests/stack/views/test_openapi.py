@@ -46,6 +46,11 @@ class TestDescription:
     def test_it_is_valid(self, shared: FlaskClient) -> None:
         OpenAPIV31SpecValidator(shared.get("/openapi.json").json).validate()
 
+    def test_it_tells_how_many_attachments_are_taken(self, shared: FlaskClient, make_client: MakeClient) -> None:
+        for client, most in ((shared, 16), (make_client(service={"max_attachments": 2}), 2)):
+            question = client.get("/openapi.json").json["components"]["schemas"]["QueryRequest"]
+            assert question["properties"]["attachments"]["maxItems"] == most
+
     def test_where_it_is_served_may_be_configured(self, make_client: MakeClient) -> None:
         client = make_client(service={"base_url": "https://ask.example.com"})
         assert client.get("/openapi.json").json["servers"] == [{"url": "https://ask.example.com"}]
