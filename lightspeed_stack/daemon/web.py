@@ -20,7 +20,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from lightspeed_stack.daemon import events, processors
+from lightspeed_stack.daemon import events, exits, processors
 from lightspeed_stack.daemon.config import ConfigError
 from lightspeed_stack.daemon.listen import Listen, tls_context
 from lightspeed_stack.daemon.notify import Notifier
@@ -33,6 +33,7 @@ HEARTBEAT_SECONDS = 60
 KEEP_ALIVE_SECONDS = 15
 STOP_MARGIN_SECONDS = 15
 BACKLOG = 2048
+CANT_LISTEN = 1  # gunicorn's status
 GARBAGE_THRESHOLD = 20_000
 MEMORY_DIRECTORY = "/dev/shm"  # noqa: S108 - for gunicorn's unlinked heartbeat files, made by mkstemp
 
@@ -52,9 +53,15 @@ def serve(
     `cut_short` is called in a worker whose requests in flight have had their time; what ends soon then still ends well.
     """
     application = _Application(load, make_app, worker_exited, cut_short)
+    arbiter = os.getpid()
     try:
         _Arbiter(application, notifier, stopping).run()
     except SystemExit as end:
+        if end.code == CANT_LISTEN and os.getpid() == arbiter:
+            log.error(
+                "can't start: another program listens at %s, or it is no address of this host", application.listen.bind
+            )
+            return exits.UNAVAILABLE
         return int(end.code or 0)
     return 0
 

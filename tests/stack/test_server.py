@@ -35,15 +35,25 @@ def test_a_second_daemon_does_not_disturb_the_first(tmp_path: Path) -> None:
     with Stack(tmp_path) as stack:
         before = files(tmp_path / "state" / "run")
         assert before
-        second = start(stack)
+        second = start(stack.file)
         assert second.returncode == 75
         assert f"can't start: another lightspeed-stack is running with {tmp_path}/state/run" in second.stderr
         assert "Traceback" not in second.stderr
         assert before <= files(tmp_path / "state" / "run")
         stack.signal(signal.SIGHUP)
         stack.wait_for("configuration reloaded")
-        assert start(stack).returncode == 75
+        assert start(stack.file).returncode == 75
         assert requests.get(f"{stack.url}/liveness", timeout=20).status_code == 200
+
+
+def test_an_address_that_another_has(tmp_path: Path) -> None:
+    with Stack(tmp_path / "one") as stack:
+        port = int(stack.url.rpartition(":")[2])
+        configuration(tmp_path / "two", {"service": {"port": port}})
+        second = start(tmp_path / "two" / "lightspeed-stack.yaml")
+        assert second.returncode == 69
+        assert f"can't start: another program listens at 127.0.0.1:{port}" in second.stderr
+        assert "Traceback" not in second.stderr
 
 
 def test_after_a_crash_the_next_starts_though_workers_are_left(tmp_path: Path) -> None:
@@ -75,8 +85,8 @@ def test_the_next_starts_while_the_last_finishes_its_requests(tmp_path: Path) ->
         assert any(b'"event": "end"' in line for line in lines)
 
 
-def start(stack: Stack) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lightspeed_stack", "--config", str(stack.file)]
+def start(file: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lightspeed_stack", "--config", str(file)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False)
 
 
