@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import starter
 from tests.fakes.archives import archive, member, special
 from tests.fakes.daemon import ROOT
 from tests.fakes.reference_ingress import COMMAND
 
 
 def unpack(store: object, *options: object) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, "unpack", str(store), *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    return starter.started().run(["unpack", str(store), *map(str, options)], os.environ, ROOT, 60)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 import json
 import os
 import subprocess
@@ -139,7 +137,7 @@ class Site:
                 words, env=wanted, cwd=self.folder, capture_output=True, text=True, timeout=DEADLINE_SECONDS, user=user
             )
         else:
-            done = _started().run(words[3:], wanted, self.folder, DEADLINE_SECONDS)
+            done = starter.started().run(words[3:], wanted, self.folder, DEADLINE_SECONDS)
         assert "Traceback" not in done.stderr, done.stderr
         return Finished(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
 
@@ -149,14 +147,6 @@ class Site:
 
     def start(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Process:
         return Process(self.command(*arguments), environ, self.folder)
-
-
-@functools.cache
-def _started() -> starter.Starter:
-    """One for all sites of this process."""
-    made = starter.Starter(_environment())
-    atexit.register(made.stop)
-    return made
 
 
 def record(number: int, conversation: str = CONVERSATION) -> bytes:

@@ -6,6 +6,8 @@ streams, that ends as any other does.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import gc
 import importlib
 import json
@@ -30,6 +32,14 @@ READ_AT_START = ("COVERAGE", "LANG", "LC_", "LD_", "PYTHON", "TZ")
 def suits(environ: Mapping[str, str]) -> bool:
     """Whether a process that runs already can take this environment over."""
     return not any(name.startswith(READ_AT_START) for name in environ)
+
+
+@functools.cache
+def started() -> Starter:
+    """One for all that this process runs; whatever warns there fails."""
+    made = Starter({**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"})
+    atexit.register(made.stop)
+    return made
 
 
 class Starter:
