@@ -15,7 +15,10 @@ from tests.fakes.daemon import Process
 LISTENING = r"Listening at: (http://\S+)"
 
 
-def make_app(folder: str) -> Flask:
+def make_app(folder: str, pinned: bool = False) -> Flask:
+    if pinned:
+        processors = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {processors[os.getpid() % len(processors)]})  # workers' ids follow each other
     app = Flask(__name__)
     directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
@@ -33,8 +36,9 @@ def make_app(folder: str) -> Flask:
     return app
 
 
-def server(folder: Path, threads: int) -> Process:
-    """gunicorn's own threaded workers, two of them; `wait_for(LISTENING)` tells where."""
-    application = f"bench.bare:make_app({str(folder)!r})"
+def server(folder: Path, threads: int, *, pinned: bool = False) -> Process:
+    """gunicorn's own threaded workers, two of them, `pinned` to a processor each; `wait_for(LISTENING)` tells where."""
+    folder.mkdir()
+    application = f"bench.bare:make_app({str(folder)!r}, {pinned})"
     options = ["--workers", "2", "--worker-class", "gthread", "--threads", str(threads), "--keep-alive", "15"]
     return Process([sys.executable, "-m", "gunicorn", *options, "--bind", "127.0.0.1:0", application])

@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import requests
 
 from bench import bare
-from bench.load import Load, Row, alternate, post, table
-from tests.fakes.daemon import Stack
+from bench.load import Load, Row, alternate, folder, post, table
+from tests.fakes.daemon import Process, Stack
 
 GOAL_PER_SECOND = 2000
 GOAL_RATIO = 0.8
 
 
 def rows(rounds: int = 3, seconds: int = 5) -> list[Row]:
-    with tempfile.TemporaryDirectory(dir=".") as name:
-        folder = Path(name).resolve()
-        (folder / "bare").mkdir()
-        with (
-            bare.server(folder / "bare", 64) as plain,
-            Stack(folder / "stack", {"service": {"workers": 2, "threads": 64, "access_log": True}}) as stack,
-        ):
-            bare_url = plain.wait_for(bare.LISTENING).group(1)
-            asked = requests.post(f"{stack.url}/v1/query", json={"query": "How do I list services?"}, timeout=30).json()
-            body = {
-                "conversation_id": asked["conversation_id"],
-                "user_question": "How do I list services?",
-                "llm_response": asked["response"][:400],
-                "sentiment": 1,
-                "user_feedback": "Satisfied with the response quality.",
-            }
+    place = folder()
+    with (
+        bare.server(place / "bare", 64) as plain,
+        bare.server(place / "pinned", 64, pinned=True) as pinned,
+        Stack(place / "stack", {"service": {"workers": 2, "threads": 64, "access_log": True}}) as stack,
+    ):
+        asked = requests.post(f"{stack.url}/v1/query", json={"query": "How do I list services?"}, timeout=30).json()
+        body = {
+            "conversation_id": asked["conversation_id"],
+            "user_question": "How do I list services?",
+            "llm_response": asked["response"][:400],
+            "sentiment": 1,
+            "user_feedback": "Satisfied with the response quality.",
+        }
 
-            def ours() -> Load:
-                return post(f"{stack.url}/v1/feedback", body, stack.popen.pid, seconds=seconds)
+        def ours() -> Load:
+            return post(f"{stack.url}/v1/feedback", body, stack.popen.pid, seconds=seconds)
 
-            def theirs() -> Load:
-                return post(f"{bare_url}/feedback", body, plain.popen.pid, seconds=seconds)
+        def theirs(server: Process) -> Load:
+            return post(f"{server.wait_for(bare.LISTENING).group(1)}/feedback", body, server.popen.pid, seconds=seconds)
 
-            mine, reference = alternate(rounds, ours, theirs)
+        mine, reference, steady = alternate(rounds, ours, lambda: theirs(plain), lambda: theirs(pinned))
     ratio = mine.per_second / reference.per_second
     return [
         Row(
@@ -53,6 +48,12 @@ def rows(rounds: int = 3, seconds: int = 5) -> list[Row]:
             f"{ratio:.2f} of {reference.per_second:.0f}/s at {reference.server_us:.0f} us",
             f"≥ {GOAL_RATIO}",
             ratio >= GOAL_RATIO,
+        ),
+        Row(
+            "against a bare view in workers pinned like ours",
+            f"{mine.per_second / steady.per_second:.2f} of {steady.per_second:.0f}/s at {steady.server_us:.0f} us",
+            "",
+            None,
         ),
     ]
 

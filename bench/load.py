@@ -1,8 +1,8 @@
 """What the benchmarks share: wrk as the load generator, processes and their cost, alternation, a table.
 
 A figure is the median of rounds taken in turn (A B A B ...), so that a machine that slows down slows both. The load
-generator's own CPU time is reported beside every figure. What a round leaves on the disk stays there until the
-end: ext4 makes files many times more slowly near recently deleted ones.
+generator's own CPU time is reported beside every figure. What a benchmark leaves on the disk stays there, in
+build/bench, until `make bench` ends or `make clean`: ext4 makes files many times more slowly near recently deleted ones.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+KEPT = Path(__file__).parents[1] / "build" / "bench"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,12 @@ def post(url: str, body: dict[str, Any], server: int, connections: int = 16, sec
 
 def lua(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def folder() -> Path:
+    """A new one on the disk, which is not removed now."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=KEPT))
 
 
 def alternate(rounds: int, *measures: Callable[[], Load]) -> list[Load]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-from bench.load import Load, Row, alternate, cpu_seconds, post, table
+from bench.load import Load, Row, alternate, cpu_seconds, folder, post, table
 from tests.fakes.daemon import Stack
 
 GOALS = {"/v1/query": (800, 20.0), "/v1/streaming_query": (600, None)}
@@ -40,7 +38,7 @@ def rows(rounds: int = 3, seconds: int = 5) -> list[Row]:
     assert provider.stdout
     url = provider.stdout.readline().strip()
     made: list[Row] = []
-    with tempfile.TemporaryDirectory(dir=".") as name, Stack(Path(name).resolve() / "stack", overrides(url)) as stack:
+    with Stack(folder() / "stack", overrides(url)) as stack:
         for path, (goal, p50) in GOALS.items():
 
             def measure(path: str = path) -> Load:

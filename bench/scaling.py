@@ -6,14 +6,12 @@ python -m bench.scaling [workers|bodies|streams|records ...]
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 import requests
 
 from bench import collector, streams
-from bench.load import Load, post
+from bench.load import Load, folder, post
 from tests.fakes.daemon import Stack
 
 WORKERS = (1, 2, 3, 4)
@@ -52,10 +50,7 @@ def told(load: Load) -> tuple[str, ...]:
 
 
 def feedback(count: int, size: int) -> Load:
-    with (
-        tempfile.TemporaryDirectory(dir=".") as name,
-        Stack(Path(name).resolve() / "stack", {"service": {"workers": count, "threads": 64}}) as stack,
-    ):
+    with Stack(folder() / "stack", {"service": {"workers": count, "threads": 64}}) as stack:
         asked = requests.post(f"{stack.url}/v1/query", json={"query": "How do I list services?"}, timeout=30).json()
         body = {
             "conversation_id": asked["conversation_id"],

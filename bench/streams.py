@@ -12,12 +12,10 @@ import contextlib
 import json
 import select
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-from bench.load import Row, cpu_seconds, memory_mb, table
+from bench.load import Row, cpu_seconds, folder, memory_mb, table
 from bench.query import fake_provider, overrides
 from tests.fakes.daemon import Stack, merged
 
@@ -133,11 +131,11 @@ def provider() -> Iterator[tuple[int, str]]:
 
 
 def rows(streams: int = 1000, seconds: float = 15) -> list[Row]:
-    with provider() as (pid, url), tempfile.TemporaryDirectory(dir=".") as name:
+    with provider() as (pid, url):
         told = {"name": "fake", "type": "openai", "base_url": url, "models": [MODEL]}
         service = {"workers": 2, "threads": 640, "access_log": False}
         config = merged(overrides(url), {"inference": {"providers": [told]}, "service": service})
-        with Stack(Path(name).resolve() / "stack", config) as stack:
+        with Stack(folder() / "stack", config) as stack:
             return measure(stack, pid, streams, seconds)
 
 
