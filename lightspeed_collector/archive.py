@@ -90,10 +90,12 @@ class Archives:
             raise StateError(f"{self.path(batch_id)}: {error.strerror}") from error
 
     def ids(self) -> list[str]:
-        """The batches whose archives are in the folder."""
-        return sorted(
-            entry.name.removesuffix(SUFFIX) for entry in os.scandir(self._folder) if entry.name.endswith(SUFFIX)
-        )
+        """The batches whose archives are in the folder; raises `StateError`."""
+        try:
+            found = os.listdir(self._folder)
+        except OSError as error:
+            raise StateError(f"{self._folder}: {error.strerror}") from error
+        return sorted(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))
 
     def _keep(self, writer: Writer, entries: list[Entry]) -> Batch:
         members, identities = zip(*entries, strict=True)

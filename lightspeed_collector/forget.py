@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
+from typing import TypeAlias
 
 from lightspeed_collector import events, names
 from lightspeed_collector.errors import Error
 from lightspeed_collector.history import FORGOTTEN, Event, History
 from lightspeed_collector.quarantine import Quarantine
 from lightspeed_collector.report import Report
-from lightspeed_collector.spool import Spool
+from lightspeed_collector.spool import Scan, Spool
 
 log = logging.getLogger(__name__)
+
+Key: TypeAlias = tuple[str, str | None]
+"""A storage and a conversation."""
 
 
 class Forgetting:
@@ -29,26 +33,20 @@ class Forgetting:
     def honour(
         self,
         requests: Collection[tuple[str, str]],
-        listing: Callable[[], Iterable[str]],
+        found: Scan,
         claimed: Collection[str],
-    ) -> set[str]:
+    ) -> set[Key]:
         """Remove the records that the requests cover and that are not `claimed`, then the requests.
 
-        `listing` lists the records anew, while nobody can release one. Returns those that can't be removed: they are not
-        to be sent, and their requests stay.
+        `found` is a listing that was begun after the one that found the requests had ended, while nobody could release
+        a record. Returns what could not be removed, or not be listed: it is not to be sent, and the requests stay.
         """
-        with self._quarantine.alone():
-            return self._honour(requests, listing(), claimed)
-
-    def _honour(
-        self, requests: Collection[tuple[str, str]], members: Iterable[str], claimed: Collection[str]
-    ) -> set[str]:
         wanted = {(storage, names.forgotten(name)) for storage, name in requests}
-        covered = (member for member in members if _key(member) in wanted and member not in claimed)
-        left = {member for member in covered if not self._remove(member)}
-        unmet = set(map(_key, left))
+        covered = (member for member in found.backlog if key(member) in wanted and member not in claimed)
+        unmet = {key(member) for member in covered if not self._remove(member)}
+        unmet |= {one for one in wanted if one[0] in found.failed}
         for held in self._quarantine.held():
-            if _key(held.member) in wanted:
+            if key(held.member) in wanted:
                 self._quarantine.discard(held)
                 self._tell(held.member, held.size)
         self._spool.sync()
@@ -56,7 +54,7 @@ class Forgetting:
             if (storage, names.forgotten(name)) not in unmet:
                 self._remove_request(f"{storage}/{name}")
         self._spool.sync()
-        return left
+        return unmet
 
     def _remove(self, member: str) -> bool:
         """Whether the record is gone."""
@@ -81,6 +79,7 @@ class Forgetting:
         log.info("forgot %s", member, extra=events.fields(events.CONVERSATION_FORGOTTEN, record=member))
 
 
-def _key(member: str) -> tuple[str, str | None]:
+def key(member: str) -> Key:
+    """What a request for it says."""
     storage, name = names.split(member)
     return storage, names.conversation(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from lightspeed_collector.errors import Locked, StateError
@@ -31,19 +31,18 @@ def held(path: Path) -> Iterator[None]:
 @contextmanager
 def waited_for(folder: Path) -> Iterator[None]:
     """Hold a folder, as soon as nobody else does; there is nothing to hold in one that is missing. Raises `StateError`."""
-    if not folder.exists():
+    with ExitStack() as stack:
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise StateError(f"{folder}: {error.strerror}") from error
+        else:
+            stack.callback(os.close, descriptor)
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-        return
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise StateError(f"{folder}: {error.strerror}") from error
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def folders(descriptors: Iterable[int]) -> None:

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
-from lightspeed_collector import backoff, events
+from lightspeed_collector import backoff, events, names
 from lightspeed_collector.answers import Answer, Meaning
 from lightspeed_collector.archive import Archives
 from lightspeed_collector.backlog import Backlog, Queue
 from lightspeed_collector.batch import Batch, Room
 from lightspeed_collector.courier import Courier
 from lightspeed_collector.culprit import Inquiry
-from lightspeed_collector.errors import Busy, Refused, SpoolError, StateFull
-from lightspeed_collector.forget import Forgetting
+from lightspeed_collector.errors import Busy, Refused, SpoolError, StateError, StateFull
+from lightspeed_collector.forget import Forgetting, Key, key
 from lightspeed_collector.intake import Intake
 from lightspeed_collector.large import Unsettled
 from lightspeed_collector.ledger import Ledger, Receipt
 from lightspeed_collector.progress import Progress
+from lightspeed_collector.quarantine import Quarantine
 from lightspeed_collector.report import Report
 from lightspeed_collector.retention import Entry
 from lightspeed_collector.sent import Sent
@@ -44,6 +45,7 @@ class Pipeline:
     sent: Sent
     archives: Archives
     intake: Intake
+    quarantine: Quarantine
     courier: Courier
     forgetting: Forgetting
     room: Room
@@ -57,13 +59,13 @@ class Pipeline:
     def run(self) -> None:
         """Send all that waits; raises what keeps it from going on."""
         self._finish_accepted()
-        backlog, forgotten = self._scan()
+        backlog, withheld = self._scan()
         self._respect_hold()
         self.progress.begin(len(backlog))
         for batch in self.ledger.claimed():
             self._resume(batch)
         self._remove_orphans()
-        waiting = (member for member in self.sent.unsent(backlog) if member not in forgotten)
+        waiting = (member for member in self.sent.unsent(backlog) if not withheld(member))
         self._ship(self._upcoming(waiting))
         if self.inquiry.undecided:
             raise Refused(f"the ingress answered {self.inquiry.undecided}: everything is kept")
@@ -95,14 +97,27 @@ class Pipeline:
             lambda batch: self.archives.remove(batch.id),
         )
 
-    def _scan(self) -> tuple[Backlog, set[str]]:
-        """The records that wait, and those of them that should be forgotten and can't be removed."""
-        found = self.spool.scan(self.stop.check)
-        if not found.requests:
-            return found.backlog, set()
-        claimed = {member for batch in self.ledger.claimed() for member in batch.members}
-        left = self.forgetting.honour(found.requests, lambda: self.spool.scan(self.stop.check).backlog, claimed)
-        return self.spool.scan(self.stop.check).backlog, left
+    def _scan(self) -> tuple[Backlog, Callable[[str], bool]]:
+        """The records that wait, and whether one of them is not to be sent: it should be forgotten, and can't be removed,
+        or a request to forget it may not have been seen."""
+        with self.quarantine.alone():
+            self._finish_releases()
+            found = self.spool.scan(self.stop.check)
+            failed, unmet = found.failed, set[Key]()
+            if found.requests:
+                claimed = {member for batch in self.ledger.claimed() for member in batch.members}
+                unmet = self.forgetting.honour(found.requests, self.spool.scan(self.stop.check), claimed)
+                found = self.spool.scan(self.stop.check)
+                failed |= found.failed
+        return found.backlog, lambda member: names.split(member)[0] in failed or key(member) in unmet
+
+    def _finish_releases(self) -> None:
+        for held in self.quarantine.releasing():
+            try:
+                if names.split(held.member)[0] in self.spool.descriptors:
+                    self.quarantine.release(held, self.spool.path(held.member).parent)
+            except StateError as error:
+                self.report.problem(error)
 
     def _archive(self, upcoming: Upcoming) -> Batch | None:
         while True:

@@ -21,6 +21,7 @@ from lightspeed_collector.retention import Entry
 from lightspeed_collector.spool import Spool
 
 REASON = ".reason"
+RELEASING = ".releasing"
 
 
 @dataclass(frozen=True)
@@ -71,32 +72,32 @@ class Quarantine:
             looked_at = (self._held(storage, name) for name in found if names.is_record(name))
             yield from (held for held in looked_at if held)
 
+    def releasing(self) -> list[Held]:
+        """Those whose release was begun and not finished: they may be in the spool as well."""
+        return [held for held in self.held() if _beside(held.path, RELEASING).exists()]
+
     def discard(self, held: Held) -> None:
         """Remove it for good, `alone`; raises `StateError`."""
         try:
             held.path.unlink()
-            held.path.with_name(held.path.name + REASON).unlink(missing_ok=True)
+            for suffix in (REASON, RELEASING):
+                _beside(held.path, suffix).unlink(missing_ok=True)
             sync_folder(held.path.parent)
         except OSError as error:
             raise StateError(f"{held.path}: {error.strerror}") from error
 
     def release(self, held: Held, storage: Path) -> None:
-        """Put it back into the spool, `alone`, to be tried again; raises `StateError`."""
-        target = storage / held.path.name
-        draft = storage / f".{held.path.name}"
+        """Put it back into the spool, `alone`, to be tried again; raises `StateError`.
+
+        Cut short, it is finished by the next run before that looks for records: else it could be sent, and released again.
+        """
         try:
-            with held.path.open("rb") as source:
-                write_durably(draft, source, 0o640)
-            os.link(draft, target, follow_symlinks=False)
-        except FileExistsError as error:
-            if not _alike(held.path, target):
-                raise StateError(f"{target}: there is another record of that name") from error
+            write_durably(_beside(held.path, RELEASING), b"", 0o600)
+            sync_folder(held.path.parent)
+            _copy(held.path, storage)
+            sync_folder(storage)
         except OSError as error:
-            raise StateError(f"{target}: {error.strerror}") from error
-        finally:
-            with suppress(OSError):
-                draft.unlink()
-        sync_folder(storage)
+            raise StateError(f"{storage / held.path.name}: {error.strerror}") from error
         self.discard(held)
 
     def _held(self, storage: str, name: str) -> Held | None:
@@ -109,7 +110,7 @@ class Quarantine:
         except OSError as error:
             raise StateError(f"{path}: {error.strerror}") from error
         try:
-            reason = path.with_name(name + REASON).read_text(encoding="utf-8").strip()
+            reason = _beside(path, REASON).read_text(encoding="utf-8").strip()
         except OSError:
             reason = "unknown"
         return Held(f"{storage}/{name}", path, reason, found.st_size, found.st_mtime)
@@ -123,7 +124,8 @@ class Quarantine:
             with os.fdopen(os.dup(descriptor), "rb") as source:
                 write_durably(draft, source, 0o600)
             target = _free(draft, folder / name)
-            write_durably(target.with_name(target.name + REASON), f"{reason}\n".encode(), 0o600)
+            write_durably(_beside(target, REASON), f"{reason}\n".encode(), 0o600)
+            _beside(target, RELEASING).unlink(missing_ok=True)
             os.rename(draft, target)
             for made in (folder, self._folder):
                 sync_folder(made)
@@ -141,6 +143,26 @@ def is_being_written(descriptor: int) -> bool | None:
         return None
     fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     return False
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _copy(record: Path, storage: Path) -> None:
+    """Into the spool, unless it is there already; raises `StateError` when another is."""
+    target, draft = storage / record.name, storage / f".{record.name}"
+    try:
+        with record.open("rb") as source:
+            write_durably(draft, source, 0o640)
+        os.link(draft, target, follow_symlinks=False)
+    except FileExistsError as error:
+        if not _alike(record, target):
+            _beside(record, RELEASING).unlink(missing_ok=True)
+            raise StateError(f"{target}: there is another record of that name") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink()
 
 
 def _alike(one: Path, other: Path) -> bool:

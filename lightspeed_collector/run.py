@@ -139,6 +139,7 @@ class _Parts:
             sent=self.sent,
             archives=self.archives,
             intake=Intake(self._spool, self.quarantine, self.history, run.report, run.stop.check),
+            quarantine=self.quarantine,
             courier=courier(run.config, self.exchange, run.stop, run.report, run.environ),
             forgetting=Forgetting(self._spool, self.quarantine, self.history, run.report),
             room=room,

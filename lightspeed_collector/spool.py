@@ -42,11 +42,12 @@ class Record(NamedTuple):
 
 @dataclass
 class Scan:
-    """What a listing found."""
+    """What a listing found; it is not whole for the storages that `failed`."""
 
     backlog: Backlog = field(default_factory=Backlog)
     requests: list[tuple[str, str]] = field(default_factory=list)
     strangers: int = 0
+    failed: set[str] = field(default_factory=set)
 
 
 class Spool:
@@ -96,6 +97,7 @@ class Spool:
                         if not count % _OFTEN:
                             pause()
             except OSError as error:
+                found.failed.add(storage)
                 self._tell(_fault(self._folders[storage], error))
         return found
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from lightspeed_collector.backlog import Queue
 from lightspeed_collector.batch import Batch
 from lightspeed_collector.errors import Error, StateFull
+from lightspeed_collector.large import Unsettled
 
 Building = Generator[None, None, Batch | None]
 
@@ -24,7 +25,7 @@ class Upcoming:
         self._give_up = give_up
         self._building: Building | None = None
         self._batch: Batch | None = None
-        self._error: Error | None = None
+        self._error: Error | Unsettled | None = None
 
     def step(self) -> bool:
         """Go on a little; whether there is more to do. Raises nothing."""
@@ -35,7 +36,7 @@ class Upcoming:
             next(self._building)
         except StopIteration as end:
             self._batch = end.value
-        except Error as error:
+        except (Error, Unsettled) as error:
             self._error = error
         else:
             return True

@@ -114,7 +114,7 @@ def test_record_released_while_its_conversation_is_forgotten_is_not_sent(site: S
     assert site.run().status == 65
     (site.quarantine / member).write_bytes(record(1))
     (site.transcripts / f".forget_{CONVERSATION}_00000001").touch()
-    slow = ("strace", "-f", "-o", str(site.folder / "trace"), "-e", "inject=fsync:delay_exit=2000000:when=1")
+    slow = ("strace", "-f", "-o", str(site.folder / "trace"), "-e", "inject=fsync:delay_exit=2000000:when=3")
     with ThreadPoolExecutor(1) as operator:
         released = operator.submit(site.collector, "quarantine", "release", member, prefix=slow)
         until((site.transcripts / f".{member.split('/')[1]}").exists)

@@ -6,9 +6,10 @@ import threading
 
 from tests.collector.conftest import Met
 from tests.fakes import ingress_faults as faults
+from tests.fakes import strace
 from tests.fakes.ingress_faults import FaultyIngress, accept, answer
 from tests.fakes.privileges import bound
-from tests.fakes.site import Site
+from tests.fakes.site import CONVERSATION, Site
 
 GONE = "f0f0f0f0-0000-4000-8000-000000000000"
 
@@ -116,3 +117,22 @@ def test_history_tells_names_and_no_more(site: Site) -> None:
     (event,) = json.loads(site.collector("history", "--json").stdout)["events"]
     assert (event["fate"], event["member"]) == ("forgotten", member)
     assert (event["at"] > 0, sorted(event)) == (True, ["at", "bytes", "fate", "member", "reason"])
+
+
+def test_request_in_a_folder_that_can_not_be_listed_stays_and_nothing_of_it_is_sent(
+    site: Site, ingress: FaultyIngress
+) -> None:
+    """Any of the listings of a run may fail."""
+    strace.needed()
+    other = site.put(1, "feedback")
+    spooled = site.put(2)
+    request = site.transcripts / f".forget_{CONVERSATION}_00000001"
+    request.touch()
+    for number in (1, 2, 3):
+        log = ("-o", str(site.folder / "trace"), "-P", str(site.transcripts))
+        failing = ("strace", "-f", *log, "-e", f"inject=getdents64:error=EIO:when={2 * number - 1}")
+        done = site.run(prefix=failing)
+        assert done.status == 74
+        assert not set(spooled) & set(ingress.records)
+    assert (site.run().status, ingress.records, site.waiting) == (0, other, {})
+    assert not request.exists()

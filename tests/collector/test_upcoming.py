@@ -83,3 +83,28 @@ def test_one_that_is_too_large_is_divided_among_those_built_ahead(meet: Met) -> 
     spooled = site.put(12)
     assert site.run().status == 0
     assert (ingress.records, archives(site)) == (spooled, [])
+
+
+def test_large_record_that_changes_meanwhile_is_left_and_keeps_nobody_from_being_sent(meet: Met) -> None:
+    grown, answered = threading.Event(), threading.Event()
+    site, ingress = meet()
+    ingress.script[:] = [held_until(grown.is_set, accept(), answered), accept()]
+    spooled = site.put(2)
+    (large,) = site.put(1, content=b"{" + b" " * (64 << 20) + b"}")
+    behind = site.put(2)
+
+    def grow() -> None:
+        with site.path(large).open("ab") as file:
+            while not answered.is_set():
+                file.write(b" }")
+                file.flush()
+                grown.wait(0.002)
+
+    writer = threading.Thread(target=grow)
+    timer = threading.Timer(1, grown.set)
+    writer.start()
+    timer.start()
+    done = site.run()
+    writer.join()
+    assert "internal error" not in done.stderr
+    assert {**spooled, **behind}.items() <= ingress.records.items(), done.stderr
