@@ -28,7 +28,7 @@ class Scenario:
         (self.site.transcripts / f".forget_{FORGOTTEN}_00000001").touch()
 
     def run(self, prefix: tuple[str, ...] = ()) -> Finished:
-        return self.site.run(prefix=prefix, environ=strace.ENVIRON)
+        return self.site.run(prefix=prefix, environ=strace.ENVIRON if prefix else None)
 
     def audit(self) -> None:
         """After a run that nothing disturbed."""
