@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import select
+import selectors
 import signal
 import socket
 import time
@@ -226,14 +226,18 @@ def test_many_who_send_a_byte_now_and_then_delay_nobody_and_are_disconnected(
         for number, dripper in enumerate(drippers):
             head = b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\n"
             dripper.sendall(head + (b"Content-Length: 50\r\n\r\n{" if number % 2 else b""))
+        waiting = open_ones.enter_context(closing(selectors.DefaultSelector()))
+        for dripper in drippers:
+            waiting.register(dripper, selectors.EVENT_READ, dripper)
         answers: dict[socket.socket, bytes] = {}
         began = time.monotonic()
         while len(answers) < len(drippers):
             assert time.monotonic() - began < DEADLINE
             slowest = max(get(roomy, "/v1/info").elapsed.total_seconds() for _ in range(5))
             assert slowest < 1
-            for dripper in select.select([one for one in drippers if one not in answers], [], [], 0.5)[0]:
-                answers[dripper] = dripper.recv(65536)
+            for key, _ in waiting.select(0.5):
+                waiting.unregister(key.fileobj)
+                answers[key.data] = key.data.recv(65536)
             for dripper in set(drippers) - set(answers):
                 with suppress(OSError):  # disconnected since
                     dripper.sendall(b"x")
