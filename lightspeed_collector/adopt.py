@@ -11,7 +11,9 @@ import logging
 import tarfile
 import time
 from contextlib import closing, nullcontext
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 from lightspeed_collector import names
 from lightspeed_collector.archive import Archives
@@ -46,8 +48,7 @@ def _read(batch_id: str, path: Path, spool: Spool) -> Batch | None:
             for member in archive:
                 if not names.is_record(names.split(member.name)[1]):
                     return None
-                content = archive.extractfile(member)
-                members[member.name] = _same(member.name, content.read() if content else b"", spool)
+                members[member.name] = _same(member.name, archive.extractfile(member) or BytesIO(), spool)
         if not sha256.startswith(batch_id):
             return None
         return Batch(batch_id, sha256, path.stat().st_size, tuple(members), tuple(members.values()))
@@ -55,12 +56,13 @@ def _read(batch_id: str, path: Path, spool: Spool) -> Batch | None:
         return None
 
 
-def _same(member: str, content: bytes, spool: Spool) -> Identity:
+def _same(member: str, content: IO[bytes], spool: Spool) -> Identity:
     """What the record is in the spool if it is the one archived, else nobody's identity."""
     try:
         record = spool.read(member)
         with closing(record.large) if record.large else nullcontext():
-            found = b"".join(record.large.pieces()) if record.large else record.data
+            pieces = record.large.pieces() if record.large else iter((record.data or b"",))
+            same = all(content.read(len(piece)) == piece for piece in pieces) and not content.read(1)
     except (Gone, Unsettled, SpoolError):
         return _NOBODY
-    return record.entry.identity if found == content else _NOBODY
+    return record.entry.identity if same else _NOBODY

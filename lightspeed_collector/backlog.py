@@ -15,7 +15,10 @@ BLOCK = 1024
 
 
 class Backlog:
-    """`add` members in any order, then iterate: by name (by age, that is), then by storage."""
+    """`add` members in any order, then iterate: by name (by age, that is), then by storage, each once.
+
+    A folder that changes while it is listed may show a name twice.
+    """
 
     def __init__(self) -> None:
         self._open: list[str] = []
@@ -33,7 +36,11 @@ class Backlog:
 
     def __iter__(self) -> Iterator[str]:
         self._pack()
+        last = ""
         for key in heapq.merge(*map(_unpack, self._runs)):
+            if key == last:
+                continue
+            last = key
             name, _, storage = key.partition("/")
             yield f"{storage}/{name}"
 

@@ -122,3 +122,13 @@ def test_lost_ledger_and_a_run_killed_while_it_begins_a_new_one(meet: Met) -> No
     assert site.run().status == 0
     assert ingress.records == {**spooled, **more}
     assert sorted(ingress.deliveries) == sorted(ingress.records)
+
+
+def test_large_record_of_a_lost_ledger_is_known_again(meet: Met) -> None:
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
+    spooled = site.put(1, content=b"{" + b" " * (9 << 20) + b"}")
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    ingress.script = [accept()]
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches), len(ingress.uploads), site.waiting) == (spooled, 1, 2, {})

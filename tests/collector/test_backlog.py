@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightspeed_collector import backlog
-from lightspeed_collector.backlog import Backlog, Queue
+from lightspeed_collector.backlog import RUN, Backlog, Queue
 
 
 def name(number: int) -> str:
@@ -44,3 +44,10 @@ def test_what_is_put_back_comes_next(waiting: list[int], taken: list[int]) -> No
     queue = Queue(str(number) for number in waiting)
     queue.put_back(*map(str, taken))
     assert list(queue) == list(map(str, taken + waiting))
+
+
+def test_name_that_a_listing_shows_twice_is_there_once() -> None:
+    found = Backlog()
+    for name in ("b", "a", "b", *map(str, range(RUN)), "a"):
+        found.add("transcripts", name)
+    assert list(found) == [f"transcripts/{name}" for name in sorted({"a", "b", *map(str, range(RUN))})]
