@@ -60,7 +60,7 @@ test-browser: $(STAMP) ## try the pages in Chromium (Debian: apt-get install chr
 	$(BIN)/python -m pytest tests/browser
 
 test-crash: $(STAMP) ## kill a collector run at each of its state-changing system calls
-	LIGHTSPEED_CRASH_STRIDE=1 $(BIN)/python -m pytest tests/crash
+	LIGHTSPEED_CRASH_STRIDE=1 $(BIN)/python -m pytest tests/crash -n auto --dist load
 
 SECONDS ?= 1200
 SEED ?=

@@ -1,4 +1,4 @@
-"""A run in which everything happens: two batches, a record that is none, a conversation to forget, limits, kept records.
+"""A run in which everything happens: two batches, a record that is none, a conversation to forget.
 
 The audit at the end is the promise: every record was delivered once, or is where a reason says why not.
 """
