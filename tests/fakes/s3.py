@@ -1,4 +1,4 @@
-"""An S3 server (moto's) on loopback."""
+"""An S3 server (moto's) on loopback; moto and boto3 take long to load, so only those who start one do."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import itertools
 from types import TracebackType
 from typing import Any, Self
 
-import boto3
-from moto.server import ThreadedMotoServer
-
 REGION = "us-east-1"
 
 
 class S3:
     def __enter__(self) -> Self:
+        from moto.server import ThreadedMotoServer
+
         self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         self._server.start()
         host, port = self._server.get_host_and_port()
@@ -33,6 +32,8 @@ class S3:
         self._server.stop()
 
     def client(self) -> Any:
+        import boto3
+
         return boto3.client(
             "s3",
             endpoint_url=self.environ["AWS_ENDPOINT_URL_S3"],
