@@ -87,7 +87,10 @@ class Courier:
             reply = self._exchange.post(self._url, headers, body)
         except (Unreachable, Busy) as error:
             return answers.unreachable(str(error))
-        return understood(reply)
+        answer = understood(reply)
+        if answer.meaning is Meaning.ACCEPTED and not body.complete:
+            return answers.unreachable(f"it answered {answer.text} to half an upload")
+        return answer
 
     def headers(self) -> dict[str, str]:
         """What every request to the ingress carries."""

@@ -13,10 +13,14 @@ _PIECE = 256 * 1024
 
 
 class Upload:
-    """Iterated, it gives the body in pieces; its length is known before. It can be iterated again."""
+    """Iterated, it gives the body in pieces; its length is known before. It can be iterated again.
+
+    `complete` tells whether whoever iterated last took all of it.
+    """
 
     def __init__(self, batch: Batch, archive: Path, service: str | None, sent: Callable[[int], None]) -> None:
         """`sent` is told how many bytes of the archive were handed out so far."""
+        self.complete = False
         self._archive = archive
         self._sent = sent
         self._boundary = f"batch-{batch.id}"
@@ -39,6 +43,7 @@ class Upload:
         return self._length
 
     def __iter__(self) -> Iterator[bytes]:
+        self.complete = False
         yield self._head
         done = 0
         for piece in self._pieces():
@@ -46,6 +51,7 @@ class Upload:
             done += len(piece)
             self._sent(done)
         yield self._tail
+        self.complete = True
 
     def _pieces(self) -> Iterator[bytes]:
         """Raises `StateError`: what keeps the archive from being read is not the network's fault."""

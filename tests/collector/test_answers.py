@@ -169,3 +169,13 @@ def test_ingress_that_finds_everything_too_large_does_not_empty_the_spool_into_t
     assert done.status == 69
     assert len(site.quarantined) == 10
     assert {**site.waiting, **site.quarantined} == spooled
+
+
+@pytest.mark.parametrize("status", [201, 202])
+def test_acceptance_of_half_an_upload_is_none(meet: Met, status: int) -> None:
+    site, ingress = meet(faults.answer_half(status, 1000), accept())
+    spooled = site.put(1, content=json.dumps({"noise": os.urandom(8 << 20).hex()}).encode())
+    done = site.run()
+    assert (done.status, done.report["refused"]) == (0, 0)
+    assert "half an upload" in done.stderr
+    assert (ingress.records, len(ingress.uploads), site.waiting) == (spooled, 2, {})

@@ -267,6 +267,17 @@ def early(status: int) -> Behaviour:
     return behave
 
 
+def answer_half(status: int, size: int) -> Behaviour:
+    """Read so much of the body, answer, then reset the connection."""
+
+    def behave(connection: Connection) -> None:
+        connection.read_body(size)
+        connection.send(head(status))
+        connection.reset()
+
+    return behave
+
+
 def reset_after(size: int) -> Behaviour:
     """Read so much of the body, then reset the connection."""
 
