@@ -152,6 +152,7 @@ def _beside(path: Path, suffix: str) -> Path:
 def _copy(record: Path, storage: Path) -> None:
     """Into the spool, unless it is there already; raises `StateError` when another is."""
     target, draft = storage / record.name, storage / f".{record.name}"
+    draft.unlink(missing_ok=True)  # of a release that was cut short: another name of the record itself, perhaps
     try:
         with record.open("rb") as source:
             write_durably(draft, source, 0o640)

@@ -99,7 +99,7 @@ def test_record_released_while_a_run_sets_it_aside_again_is_kept(site: Site) -> 
     bad = site.put(1, content=BAD)
     (member,) = bad
     assert site.run().status == 65
-    slow = ("strace", "-f", "-o", str(site.folder / "trace"), "-e", "inject=unlink:delay_enter=2000000:when=2")
+    slow = ("strace", "-f", "-o", str(site.folder / "trace"), "-e", "inject=unlink:delay_enter=2000000:when=3")
     with ThreadPoolExecutor(1) as operator:
         released = operator.submit(site.collector, "quarantine", "release", member, prefix=slow)
         until(site.path(member).exists)
