@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from bench.load import Row, memory_mb, table
+from bench.load import Row, memory_mb, table, unit_environment
 from tests.fakes.daemon import Stack
 
 GOAL_MB = 100
@@ -21,7 +21,7 @@ def rows(rounds: int = 5) -> list[Row]:
     for number in range(rounds + 1):
         with tempfile.TemporaryDirectory() as name:
             began = time.perf_counter()
-            with Stack(Path(name), {"service": {"workers": 2, "threads": 640}}) as stack:
+            with Stack(Path(name), {"service": {"workers": 2, "threads": 640}}, unit_environment()) as stack:
                 took = time.perf_counter() - began
                 requests.get(f"{stack.url}/readiness", timeout=10).raise_for_status()
                 if number:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 KEPT = Path(__file__).parents[1] / "build" / "bench"
+UNIT = Path(__file__).parents[1] / "systemd" / "system" / "lightspeed-stack.service"
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,12 @@ def memory_mb(pid: int, kind: str = "Pss") -> float:
             found = re.search(rf"^{kind}:\s+(\d+) kB", text, re.MULTILINE)
             total += int(found.group(1)) if found else 0
     return total * 1024 / 1e6
+
+
+def unit_environment() -> dict[str, str]:
+    """The variables with which systemd starts the daemon."""
+    settings = re.findall(r"^Environment=(\w+)=(.*)$", UNIT.read_text(), re.MULTILINE)
+    return dict(settings)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 
-from bench.load import Row, cpu_seconds, folder, memory_mb, table
+from bench.load import Row, cpu_seconds, folder, memory_mb, table, unit_environment
 from bench.query import fake_provider, overrides
 from tests.fakes.daemon import Stack, merged
 
@@ -135,7 +135,7 @@ def rows(streams: int = 1000, seconds: float = 15) -> list[Row]:
         told = {"name": "fake", "type": "openai", "base_url": url, "models": [MODEL]}
         service = {"workers": 2, "threads": 640, "access_log": False}
         config = merged(overrides(url), {"inference": {"providers": [told]}, "service": service})
-        with Stack(folder() / "stack", config) as stack:
+        with Stack(folder() / "stack", config, unit_environment()) as stack:
             return measure(stack, pid, streams, seconds)
 
 
