@@ -101,6 +101,7 @@ class Pipeline:
         """The records that wait, and whether one of them is not to be sent: it should be forgotten, and can't be removed,
         or a request to forget it may not have been seen."""
         with self.quarantine.alone():
+            self.quarantine.sweep()
             self._finish_releases()
             found = self.spool.scan(self.stop.check)
             failed, unmet = found.failed, set[Key]()

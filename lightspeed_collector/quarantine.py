@@ -63,18 +63,26 @@ class Quarantine:
     def held(self) -> Iterator[Held]:
         """All of them, by storage and age, but those that go meanwhile; raises `StateError`."""
         for storage in (names.FEEDBACK, names.TRANSCRIPTS):
-            try:
-                found = sorted(os.listdir(self._folder / storage))
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise StateError(f"{self._folder / storage}: {error.strerror}") from error
+            found = sorted(self._listed(storage))
             looked_at = (self._held(storage, name) for name in found if names.is_record(name))
             yield from (held for held in looked_at if held)
 
     def releasing(self) -> list[Held]:
         """Those whose release was begun and not finished: they may be in the spool as well."""
         return [held for held in self.held() if _beside(held.path, RELEASING).exists()]
+
+    def sweep(self) -> None:
+        """Remove, `alone`, what killed runs left of records that are not here, or leave it to the next run.
+
+        Raises `StateError`.
+        """
+        for storage in (names.FEEDBACK, names.TRANSCRIPTS):
+            found = set(self._listed(storage))
+            for name in found:
+                record = name.removesuffix(REASON).removesuffix(RELEASING)
+                if names.is_draft(name) or (names.is_record(record) and record not in found):
+                    with suppress(OSError):
+                        (self._folder / storage / name).unlink()
 
     def discard(self, held: Held) -> None:
         """Remove it for good, `alone`; raises `StateError`."""
@@ -99,6 +107,14 @@ class Quarantine:
         except OSError as error:
             raise StateError(f"{storage / held.path.name}: {error.strerror}") from error
         self.discard(held)
+
+    def _listed(self, storage: str) -> list[str]:
+        try:
+            return os.listdir(self._folder / storage)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StateError(f"{self._folder / storage}: {error.strerror}") from error
 
     def _held(self, storage: str, name: str) -> Held | None:
         """None when it is gone."""

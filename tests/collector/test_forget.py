@@ -136,3 +136,14 @@ def test_request_in_a_folder_that_can_not_be_listed_stays_and_nothing_of_it_is_s
         assert not set(spooled) & set(ingress.records)
     assert (site.run().status, ingress.records, site.waiting) == (0, other, {})
     assert not request.exists()
+
+
+def test_nothing_that_a_killed_run_left_in_the_quarantine_outlives_the_request(site: Site) -> None:
+    strace.needed()
+    site.put(1, content=b"no record", conversation=GONE)
+    moving = strace.injecting(site.folder / "trace", "rename", 1, "signal=KILL")
+    assert site.run(prefix=moving).status in (-9, 137)
+    assert len(list((site.quarantine / "transcripts").iterdir())) == 2
+    ask(site)
+    assert site.run().status == 0
+    assert list((site.quarantine / "transcripts").iterdir()) == []

@@ -8,8 +8,11 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.collector.conftest import Met
 from tests.fakes import ingress_faults as faults
+from tests.fakes import strace
 from tests.fakes.ingress_faults import FaultyIngress, accept, answer
 from tests.fakes.privileges import bound
 from tests.fakes.site import Site
@@ -138,3 +141,17 @@ def test_damaged_claim_is_a_corrupt_ledger(meet: Met) -> None:
     done = site.run()
     assert (done.status, ingress.records, site.waiting) == (0, spooled, {})
     assert "corrupt" in done.stderr
+
+
+@pytest.mark.parametrize("folder", ["outgoing", "quarantine"])
+def test_state_folder_that_can_not_be_read_is_told(site: Site, ingress: FaultyIngress, folder: str) -> None:
+    strace.needed()
+    spooled = site.put(2)
+    site.run()
+    more = site.put(2)
+    log = ("-o", str(site.folder / "trace"), "-P", str(site.state / folder))
+    done = site.run(prefix=("strace", "-f", *log, "-e", "inject=openat:error=EIO"))
+    assert done.status == 73
+    assert f"{folder}: Input/output error" in done.stderr
+    assert site.run().status == 0
+    assert (ingress.records, site.waiting) == ({**spooled, **more}, {})
