@@ -110,7 +110,8 @@ class Pipeline:
                 unmet = self.forgetting.honour(found.requests, self.spool.scan(self.stop.check), claimed)
                 found = self.spool.scan(self.stop.check)
                 failed |= found.failed
-        return found.backlog, lambda member: names.split(member)[0] in failed or key(member) in unmet
+        heard = not failed and not unmet
+        return found.backlog, lambda member: not heard and (names.split(member)[0] in failed or key(member) in unmet)
 
     def _finish_releases(self) -> None:
         for held in self.quarantine.releasing():
