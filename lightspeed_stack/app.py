@@ -66,6 +66,7 @@ def check(config: Config) -> None:
 
 def prepare(config: Config) -> None:
     """Raises OSError, ConfigError."""
+    parse.parser()
     try:
         Pseudonym(config.user_data_collection.user_id_hashing, config.state_dir)
     except PseudonymError as error:
@@ -121,7 +122,7 @@ def worker_exited(runtime_dir: Path, pid: int) -> None:
 
 def _routes(config: Config, made: Parts) -> Iterator[tuple[str, ViewFunction]]:
     spec = parse.specification()
-    parser = parse.Parser(spec)
+    parser = parse.parser()
     door = Door(made.gate, made.pseudonym, made.opt_outs)
     yield from _questions(config, made, door, parser)
     yield from _feedback(made, door, parser)

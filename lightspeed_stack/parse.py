@@ -64,6 +64,12 @@ def specification() -> dict[str, Any]:
     return document
 
 
+@cache
+def parser() -> Parser:
+    """One for all: compiled before the fork, the schemas are the same memory in every worker."""
+    return Parser(specification())
+
+
 def read(raw: bytes, content_type: str | None) -> object:
     """The JSON value of a body, `ABSENT`, or the text of a body that is not said to be JSON."""
     if not raw:
