@@ -68,7 +68,7 @@ def test_acceptance_counts_however_its_body_ends(meet: Met, name: str) -> None:
     done = site.run()
     assert (done.status, site.waiting, len(ingress.uploads)) == (0, {}, 1)
     assert ingress.records == spooled
-    assert done.seconds < 10
+    assert done.seconds < 25
 
 
 @pytest.mark.parametrize("seed", range(4))
