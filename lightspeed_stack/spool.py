@@ -1,8 +1,7 @@
 """The writer's side of a spool, version 1 (SPOOL.md): `put` returns once the record is durable under its name.
 
 It never changes or removes a record that it acknowledged, and never waits for the reader. A spool may be shared by
-threads and kept over a fork. Threads don't share their directory fsyncs: the file system's journal joins them
-already, and joining them here as well measured no faster (bench/spool.py).
+threads and kept over a fork. Threads don't share their directory fsyncs: that measured no faster (bench/spool.py).
 """
 
 from __future__ import annotations
