@@ -29,7 +29,7 @@ def said(page: Page) -> str:
 
 
 def newest(folder: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(max(folder.glob("*.json")).read_bytes())
+    record: dict[str, Any] = json.loads(max(folder.glob("[!.]*.json")).read_bytes())
     return record
 
 
@@ -213,7 +213,7 @@ def test_says_what_is_recorded_and_that_it_stays(page: Page) -> None:
 
 
 def test_a_person_can_opt_out(page: Page, stack: Stack, screenshots: Path) -> None:
-    before = len(list(stack.transcripts.glob("*.json")))
+    before = len(list(stack.transcripts.glob("[!.]*.json")))
     box = page.get_by_label("Do not record my interactions")
     page.locator("#privacy summary").click()
     box.check()
@@ -224,7 +224,7 @@ def test_a_person_can_opt_out(page: Page, stack: Stack, screenshots: Path) -> No
         expect(page.locator(".thumbs")).to_be_hidden()
         expect(page.locator("#recorded")).to_have_text("Not recorded: you have switched it off.")
         page.screenshot(path=screenshots / "opted-out.png")
-        assert len(list(stack.transcripts.glob("*.json"))) == before
+        assert len(list(stack.transcripts.glob("[!.]*.json"))) == before
         page.reload()
         expect(page.locator("#recorded")).to_contain_text("Not recorded")
         page.locator("#privacy summary").click()
@@ -234,7 +234,7 @@ def test_a_person_can_opt_out(page: Page, stack: Stack, screenshots: Path) -> No
     expect(page.get_by_role("status")).to_have_text("Your interactions are recorded from now on.")
     ask(page, "no secret")
     said(page)
-    assert len(list(stack.transcripts.glob("*.json"))) == before + 1
+    assert len(list(stack.transcripts.glob("[!.]*.json"))) == before + 1
 
 
 @pytest.fixture

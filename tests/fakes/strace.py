@@ -25,6 +25,8 @@ CHANGING = (
     "sendto",
 )
 ENVIRON = {"PYTHONDONTWRITEBYTECODE": "1"}
+_UNFINISHED = " <unfinished ...>"
+_RESUMED = re.compile(r"<\.\.\. \w+ resumed>(.*)")
 _CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += +(-?\d+)")
 
 
@@ -55,14 +57,18 @@ def injecting(log: Path, call: str, number: int, what: str) -> tuple[str, ...]:
 
 
 def calls(log: Path) -> list[Call]:
-    """Those that were finished, in order."""
-    text = re.sub(
-        r"^(\d+) +(\w+\(.*) <unfinished \.\.\.>\n((?:.*\n)*?)\1 +<\.\.\. \w+ resumed>(.*)$",
-        r"\1 \2\4\n\3",
-        log.read_text(),
-        flags=re.M,
-    )
-    return [Call(match[1], match[2], int(match[3])) for line in text.splitlines() if (match := _CALL.match(line))]
+    """Those that were finished, in the order in which they began."""
+    begun: list[str] = []
+    unfinished: dict[str, int] = {}
+    for line in log.read_text().splitlines():
+        thread, _, call = line.partition(" ")
+        if resumed := _RESUMED.match(call.lstrip()):
+            begun[unfinished.pop(thread)] += resumed[1]
+            continue
+        if line.endswith(_UNFINISHED):
+            unfinished[thread] = len(begun)
+        begun.append(line.removesuffix(_UNFINISHED))
+    return [Call(match[1], match[2], int(match[3])) for line in begun if (match := _CALL.match(line))]
 
 
 def counts(log: Path) -> dict[str, int]:

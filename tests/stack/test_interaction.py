@@ -49,7 +49,7 @@ def begin(interactions: Interactions, asked: Query | None = None, **more: Any) -
 
 
 def transcripts(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted((folder / "spool" / "transcripts").glob("*.json"))]
+    return [json.loads(path.read_text()) for path in sorted((folder / "spool" / "transcripts").glob("[!.]*.json"))]
 
 
 class TestBegin:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from lightspeed_stack.spool import Full, NotWritable, Spool, SpoolError, Usage
+from tests.fakes.strace import calls
 
 CONVERSATION = "ad14e9de-72d6-42a3-98bf-017e9c0a6b89"
 NOW = datetime(2025, 8, 4, 16, 59, 52, 4143, tzinfo=UTC)
@@ -260,7 +261,7 @@ def test_record_is_durable_before_it_is_visible_and_its_name_before_it_is_acknow
     strace = f"strace -f -y -s 200 -o {trace} -e trace=openat,write,fsync,rename,renameat,renameat2"
     command = [*strace.split(), sys.executable, "-c", WRITER, str(tmp_path / "spool"), "1"]
     name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    lines = [line.split(maxsplit=1)[1] for line in trace.read_text().splitlines()]
+    lines = [f"{call.name}({call.arguments})" for call in calls(trace)]
     lines = [line for line in lines if "/spool" in line or line.startswith("write(1<")][-6:]
     steps = " ".join(line.partition("(")[0] for line in lines)
     assert re.fullmatch(r"openat write fsync rename(at2?)? fsync write", steps)

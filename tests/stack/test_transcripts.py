@@ -23,7 +23,7 @@ def made(tmp_path: Path) -> parts.Parts:
 
 
 def only(folder: Path) -> dict[str, Any]:
-    [file] = (folder / "spool" / "transcripts").glob("*.json")
+    [file] = (folder / "spool" / "transcripts").glob("[!.]*.json")
     record: dict[str, Any] = json.loads(file.read_text())
     return record
 
@@ -53,5 +53,5 @@ def test_passages_of_the_provider_are_recorded(made: parts.Parts, tmp_path: Path
 def test_the_files_name_says_whose_conversation_it_is(made: parts.Parts, tmp_path: Path) -> None:
     asked = begin(made.interactions)
     made.interactions.finish(asked, "So", "complete", 0, 0)
-    [file] = (tmp_path / "spool" / "transcripts").glob("*.json")
+    [file] = (tmp_path / "spool" / "transcripts").glob("[!.]*.json")
     assert file.name.split("_")[1] == asked.conversation_id

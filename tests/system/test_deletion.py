@@ -83,7 +83,7 @@ def test_the_answer_brings_nothing_back(tmp_path: Path, database: tuple[dict[str
 
 def wait_for_transcripts(stack: Stack, count: int) -> None:
     end = time.monotonic() + DEADLINE
-    while len(list(stack.transcripts.glob("*.json"))) < count:
+    while len(list(stack.transcripts.glob("[!.]*.json"))) < count:
         assert time.monotonic() < end
         time.sleep(0.02)
 

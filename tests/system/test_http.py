@@ -299,5 +299,5 @@ def test_what_is_stored_is_stored_in_whichever_worker(stack: Stack) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(ask, range(24)))
-    questions = [json.loads(file.read_text())["user_question"] for file in stack.feedback.glob("*.json")]
+    questions = [json.loads(file.read_text())["user_question"] for file in stack.feedback.glob("[!.]*.json")]
     assert sorted(questions) == sorted(f"q{number}" for number in range(24))

@@ -36,7 +36,7 @@ def telling(folder: Path, behaviour: str, grace: int) -> Iterator[tuple[Stack, r
 
 
 def records(stack: Stack) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in stack.transcripts.glob("*.json")]
+    return [json.loads(path.read_text()) for path in stack.transcripts.glob("[!.]*.json")]
 
 
 def until(true: Callable[[], object]) -> None:

@@ -17,7 +17,7 @@ FEEDBACK = "/v1/feedback"
 
 
 def records(folder: Path) -> list[Path]:
-    return sorted((folder / "spool" / "feedback").glob("*.json"))
+    return sorted((folder / "spool" / "feedback").glob("[!.]*.json"))
 
 
 def begun(client: FlaskClient, user: str = "alice") -> str:
@@ -52,7 +52,7 @@ def test_the_user_is_the_same_word_as_in_transcripts(client: FlaskClient, tmp_pa
     identity = begun(client)
     client.post(f"{FEEDBACK}?user_id=alice", json=opinion(identity))
     [feedback] = records(tmp_path)
-    [transcript] = (tmp_path / "spool" / "transcripts").glob("*.json")
+    [transcript] = (tmp_path / "spool" / "transcripts").glob("[!.]*.json")
     user = json.loads(feedback.read_text())["user_id"]
     assert user == json.loads(transcript.read_text())["metadata"]["user_id"]
     assert "alice" not in user

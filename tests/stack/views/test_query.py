@@ -22,7 +22,7 @@ PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n...").decode()
 
 
 def transcripts(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted((folder / "spool" / "transcripts").glob("*.json"))]
+    return [json.loads(path.read_text()) for path in sorted((folder / "spool" / "transcripts").glob("[!.]*.json"))]
 
 
 def asked(fake: FakeProvider) -> list[dict[str, Any]]:
