@@ -37,10 +37,13 @@ class Database:
         SQLite may have to finish what a killed run left (a hot journal), which is why the file is not opened read-only.
         """
         self = cls.__new__(cls)
-        there = path.exists() and path.stat().st_size > 0
+        there = _has_content(path)
         self._open(path if there else Path("nothing"), "rw" if there else "memory")
         with self._closed_on_error():
-            self._check() if there else self._create()
+            try:
+                self._check() if there else self._create()
+            except LedgerCorrupt as error:
+                raise LedgerCorrupt(f"{error}; the next run sets it aside and begins a new one") from error
             self.execute("PRAGMA query_only = ON")
         return self
 
@@ -118,3 +121,10 @@ class Database:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT:
                 raise LedgerCorrupt(f"{self._path}: {error}") from error
             raise StateError(f"{self._path}: {error}") from error
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.exists() and path.stat().st_size > 0
+    except OSError as error:
+        raise StateError(f"{path}: {error.strerror}: ask as root or as the collector's user") from error

@@ -2,8 +2,11 @@ import json
 import time
 from datetime import timedelta
 
+import pytest
+
 from tests.collector.conftest import Met
 from tests.fakes.ingress_faults import answer
+from tests.fakes.privileges import bound
 from tests.fakes.site import Site
 
 
@@ -59,3 +62,16 @@ def test_corrupt_ledger_is_told_in_a_line(site: Site) -> None:
     done = site.collector("status")
     assert done.status == 74
     assert len(done.stderr.splitlines()) == 1
+    assert "the next run sets it aside and begins a new one" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("status",), ("history",), ("run", "--dry-run")], ids=" ".join)
+def test_who_may_not_look_is_told_who_may(site: Site, command: tuple[str, ...]) -> None:
+    assert site.run().status == 0
+    site.state.chmod(0)
+    try:
+        done = site.collector(*command, prefix=bound())
+    finally:
+        site.state.chmod(0o700)
+    assert done.status == 73
+    assert done.stderr.rstrip().endswith("Permission denied: ask as root or as the collector's user")
