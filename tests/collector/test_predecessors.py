@@ -97,7 +97,7 @@ def test_archives_are_private_and_not_in_tmp(meet: Met, tmp_path: Path) -> None:
     elsewhere.mkdir()
     with site.start("run", environ={"TMPDIR": str(elsewhere)}) as run:
         ingress.arrivals.get(timeout=30)
-        (archive,) = (site.state / "outgoing").iterdir()
+        (archive,) = (site.state / "outgoing").glob("*.tar.gz")
         assert archive.stat().st_mode & 0o777 == 0o600
         assert site.state.stat().st_mode & 0o777 == 0o700
         assert list(elsewhere.iterdir()) == []
