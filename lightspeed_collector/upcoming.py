@@ -26,16 +26,18 @@ class Upcoming:
         self._building: Building | None = None
         self._batch: Batch | None = None
         self._error: Error | Unsettled | None = None
+        self._is_empty = False
 
     def step(self) -> bool:
         """Go on a little; whether there is more to do. Raises nothing."""
-        if self._batch or self._error:
+        if self._batch or self._error or self._is_empty:
             return False
         self._building = self._building or self._build(self._queue)
         try:
             next(self._building)
         except StopIteration as end:
             self._batch = end.value
+            self._is_empty = end.value is None
         except (Error, Unsettled) as error:
             self._error = error
         else:
@@ -59,6 +61,7 @@ class Upcoming:
         """The next batch begins with these; one that was begun without them is given up."""
         self.close()
         self._queue.put_back(*members)
+        self._is_empty = False
 
     def close(self) -> None:
         building, batch = self._building, self._batch
@@ -67,4 +70,5 @@ class Upcoming:
             building.close()
         if batch:
             self._queue.put_back(*batch.members)
+            self._is_empty = False
             self._give_up(batch)

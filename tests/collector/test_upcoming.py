@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from lightspeed_collector.backlog import Queue
+from lightspeed_collector.upcoming import Building, Upcoming
 from tests.collector.conftest import Met
 from tests.fakes.ingress_faults import Behaviour, Connection, accept, answer, too_large
 from tests.fakes.site import Site
@@ -108,3 +110,19 @@ def test_large_record_that_changes_meanwhile_is_left_and_keeps_nobody_from_being
     writer.join()
     assert "internal error" not in done.stderr
     assert {**spooled, **behind}.items() <= ingress.records.items(), done.stderr
+
+
+def test_what_is_empty_is_asked_once_until_something_is_put_back() -> None:
+    asked: list[int] = []
+
+    def build(queue: Queue) -> Building:
+        asked.append(len(asked))
+        yield
+        return None
+
+    upcoming = Upcoming(Queue(()), build, lambda _: None)
+    assert upcoming.step()
+    assert not any([upcoming.step(), upcoming.step(), upcoming.finish(), upcoming.finish()])
+    assert asked == [0]
+    upcoming.put_back("transcripts/a.json")
+    assert (upcoming.finish(), asked) == (None, [0, 1])
