@@ -32,7 +32,8 @@ exit status:
    0  done, or nothing to do, or another run is under way
   64  the command line is wrong
   65  records were quarantined, everything else was sent
-  69  the ingress refused us (401, 403, 404, 415, a redirect ...): everything is kept
+  69  the ingress refused us (401, 403, 404, 415, a redirect ...), or one side doesn't accept the other's TLS
+      certificate: everything is kept, and no later run will do better by itself
   73  the state directory can't be written
   74  the spool can't be read, or something in it can't be removed
   75  the ingress can't be reached or is busy, or a signal ended the run: the next run goes on
@@ -59,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--check-config", action="store_true", help="check the configuration and exit: 0 good, 78 not")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(prog=parser.prog, dest="command", metavar="COMMAND", title="commands")
     for add in (_add_run, _add_status, _add_history, _add_quarantine, _add_test_connection):
         add(commands)
     ingress.add_parser(commands)
@@ -149,7 +150,7 @@ def _add_quarantine(commands: Commands) -> None:
         description=QUARANTINE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
+    actions = parser.add_subparsers(prog=parser.prog, dest="action", metavar="ACTION", title="actions")
     listing = actions.add_parser("list", help="list them with their reasons (the default)")
     listing.add_argument("--json", action="store_true", help="print one JSON object a line")
     show = actions.add_parser("show", help="print the reason on stderr and the record on stdout")

@@ -8,7 +8,7 @@ from lightspeed_collector import answers
 from lightspeed_collector.answers import Meaning
 from lightspeed_collector.courier import Courier, understood
 from lightspeed_collector.errors import Busy, Refused
-from lightspeed_collector.exchange import Exchange, Unreachable
+from lightspeed_collector.exchange import Exchange, Unreachable, Unusable
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -21,6 +21,8 @@ def test(url: str, courier: Courier, exchange: Exchange) -> str:
         reply = exchange.post(url, headers, b"test=test")
     except Unreachable as error:
         raise Busy(f"the ingress: {error}") from error
+    except Unusable as error:
+        raise Refused(f"the ingress: {error}") from error
     answer = understood(reply)
     if reply.status == 200:
         milliseconds = (time.monotonic() - began) * 1000

@@ -17,7 +17,7 @@ from lightspeed_collector.answers import Answer, Meaning
 from lightspeed_collector.batch import Batch
 from lightspeed_collector.credentials import Credentials
 from lightspeed_collector.errors import Busy, Refused
-from lightspeed_collector.exchange import Exchange, Reply, Unreachable
+from lightspeed_collector.exchange import Exchange, Reply, Unreachable, Unusable
 from lightspeed_collector.multipart import Upload
 from lightspeed_collector.report import Report
 from lightspeed_collector.stop import Stop
@@ -87,6 +87,8 @@ class Courier:
             reply = self._exchange.post(self._url, headers, body)
         except (Unreachable, Busy) as error:
             return answers.unreachable(str(error))
+        except Unusable as error:
+            raise Refused(f"the ingress: {error}: everything is kept") from error
         answer = understood(reply)
         if answer.meaning is Meaning.ACCEPTED and not body.complete:
             return answers.unreachable(f"it answered {answer.text} to half an upload")

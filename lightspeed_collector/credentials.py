@@ -16,10 +16,11 @@ from urllib.parse import quote, urlencode
 from lightspeed_collector import answers
 from lightspeed_collector.config import OAuth2
 from lightspeed_collector.errors import Busy, Misconfigured, Refused
-from lightspeed_collector.exchange import Exchange, Reply, Unreachable
+from lightspeed_collector.exchange import Exchange, Reply, Unreachable, Unusable
 from lightspeed_stack.daemon import credentials
 from lightspeed_stack.daemon.schema import Secret
 
+_TOKEN_URL = "oauth2.token_url"  # noqa: S105 - a key, not a secret
 _MARGIN_SECONDS = 60.0
 _SHORTEST_SECONDS = 300.0
 
@@ -87,9 +88,11 @@ class ClientCredentials:
         }
         form = {"grant_type": "client_credentials", **({"scope": self._settings.scope} if self._settings.scope else {})}
         try:
-            return self._exchange.post(self._settings.token_url, headers, urlencode(form).encode())
+            return self._exchange.post(self._settings.token_url, headers, urlencode(form).encode(), _TOKEN_URL)
         except Unreachable as error:
-            raise Busy(f"oauth2.token_url: {error}") from error
+            raise Busy(f"{_TOKEN_URL}: {error}") from error
+        except Unusable as error:
+            raise Refused(f"{_TOKEN_URL}: {error}: everything is kept") from error
 
 
 def create(

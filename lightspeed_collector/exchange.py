@@ -1,6 +1,6 @@
 """One HTTP exchange at a time, under one deadline that covers all of it, and ended by a signal within seconds.
 
-It knows nothing of batches. What it reports of a failure names no address and no secret. The network is in `wire`, which
+It knows nothing of batches. What it reports of a failure names host and port, and no more of a URL. The network is in `wire`, which
 is loaded when there is something to send.
 """
 
@@ -16,6 +16,10 @@ from lightspeed_collector.stop import Stop
 
 class Unreachable(Exception):
     """No answer; whether the request arrived is not known. The message is for people."""
+
+
+class Unusable(Exception):
+    """No answer, nor will there be one as things are configured here or there. The message is for people."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +51,21 @@ class Exchange:
         self._deadline = deadline
         self._stop = stop
 
-    def post(self, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes) -> Reply:
-        """Raises `Unreachable`, `Misconfigured`, `Stopped`."""
+    def post(
+        self, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes, key: str = "ingress_server_url"
+    ) -> Reply:
+        """`key` is the one that gave `url`. Raises `Unreachable`, `Unusable`, `Misconfigured`, `Stopped`."""
         from lightspeed_collector.wire import Call
 
         self._check_files()
-        call = Call(self._tls, self._timeout)
-        finished = self._stop.run(lambda: call.post(url, headers, body), self._deadline, call.abort)
+        call = Call(url, key, self._tls, self._timeout)
+        failure = self._stop.run(lambda: call.post(headers, body), self._deadline, call.abort)
         if call.reply.status:
             return call.reply
         self._stop.check()
-        if finished is None:
-            raise Unreachable(f"no answer within {self._deadline:g} s (upload_deadline_seconds)")
-        raise Unreachable(finished)
+        if failure is None:
+            raise Unreachable(f"{call.way}: no answer within {self._deadline:g} s (upload_deadline_seconds)")
+        raise (Unusable if failure.lasting else Unreachable)(failure.text)
 
     def _check_files(self) -> None:
         for key, path in vars(self._tls).items():

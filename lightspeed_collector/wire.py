@@ -14,39 +14,45 @@ from typing import Any
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 
+from lightspeed_collector.diagnosis import Diagnosis, Way, diagnose
 from lightspeed_collector.errors import Misconfigured
 from lightspeed_collector.exchange import Reply, Tls
 
 _MAX_BODY = 65536
 _BODY_SECONDS = 5.0
+_ALERT_SECONDS = 1.0
 
 
 class Call:
     """The exchange itself, in a thread of its own; `abort` may be called from another."""
 
-    def __init__(self, tls: Tls, timeout: float) -> None:
+    def __init__(self, url: str, key: str, tls: Tls, timeout: float) -> None:
+        """`key` is the one of the configuration that gave `url`."""
+        self._url = url
+        self._proxies = get_environ_proxies(url)
+        self.way = Way(url, key, select_proxy(url, self._proxies))
         self._tls = tls
         self._timeout = timeout
         self._socket: socket.socket | None = None
         self._aborted = False
         self.reply = Reply()
 
-    def post(self, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes) -> str:
-        """Fills `reply`; the text says why there is none."""
+    def post(self, headers: Mapping[str, str], body: Iterable[bytes] | bytes) -> Diagnosis | None:
+        """Fills `reply`, or says why there is none."""
         try:
-            with self._session() as session, self._send(session, url, headers, body) as response:
+            with self._session() as session, self._send(session, headers, body) as response:
                 if self._aborted:  # the end that we put to it ended the head of the answer as well
-                    return "the answer was cut short"
+                    return Diagnosis(f"{self.way}: the answer was cut short")
                 self.reply.headers = response.headers
                 self.reply.status = response.status_code
                 self._read(response)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-            raise Misconfigured("ingress_server_url or the proxy's URL is not one that can be used") from error
+            raise Misconfigured(f"{self.way.key} or the proxy's URL is not one that can be used") from error
         except (requests.RequestException, OSError) as error:
-            return explain(error, self._timeout)
-        return ""
+            return diagnose(error, self.way, self._timeout, connected=self._socket is not None)
+        return None
 
     def abort(self) -> None:
         """Wake the thread from whatever the socket lets it wait for."""
@@ -68,16 +74,16 @@ class Call:
         return session
 
     def _send(
-        self, session: requests.Session, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes
+        self, session: requests.Session, headers: Mapping[str, str], body: Iterable[bytes] | bytes
     ) -> requests.Response:
         return session.post(
-            url,
+            self._url,
             headers={**headers, "Connection": "close"},
             data=body,
             stream=True,
             allow_redirects=False,
             timeout=(self._timeout, self._timeout),
-            proxies=get_environ_proxies(url),
+            proxies=self._proxies,
             verify=str(self._tls.ca_bundle) if self._tls.ca_bundle else True,
             cert=_pair(self._tls),
         )
@@ -95,41 +101,6 @@ class Call:
                 self.reply.body += piece
         except (urllib3.exceptions.HTTPError, OSError):
             return
-
-
-def explain(error: BaseException, timeout: float) -> str:
-    """Why there was no answer, for people: the innermost cause that says something."""
-    causes = list(_causes(error))
-    proxy = "the proxy: " if any(isinstance(cause, requests.exceptions.ProxyError) for cause in causes) else ""
-    for cause in reversed(causes):
-        text = _explain(cause, timeout)
-        if text:
-            return proxy + text
-    return f"{proxy}the connection broke off ({type(causes[-1]).__name__})"
-
-
-def _explain(cause: BaseException, timeout: float) -> str | None:
-    if isinstance(cause, socket.gaierror):
-        return "the host's name can't be resolved"
-    if isinstance(cause, ssl.SSLError):
-        return f"TLS: {getattr(cause, 'verify_message', None) or cause.reason} (see ca_bundle, client_cert)"
-    if isinstance(cause, TimeoutError | requests.Timeout):
-        what = "no connection" if isinstance(cause, requests.ConnectTimeout) else "silence"
-        return f"{what} for {timeout:g} s (connection_timeout_seconds)"
-    return cause.strerror.lower() if isinstance(cause, OSError) and cause.strerror else None
-
-
-def _causes(error: BaseException) -> Iterable[BaseException]:
-    """The error and all that it was made of, outermost first."""
-    seen: list[BaseException] = []
-    waiting: list[BaseException] = [error]
-    while waiting:
-        cause = waiting.pop(0)
-        if cause not in seen:
-            seen.append(cause)
-            inner = (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
-            waiting += [part for part in inner if isinstance(part, BaseException)]
-    return seen
 
 
 def _adapter(call: Call) -> Any:
@@ -150,7 +121,26 @@ def _shown(base: Any, call: Call) -> Any:
             super().connect()
             call.attach(self.sock)
 
+        def send(self, data: Any) -> None:
+            try:
+                super().send(data)
+            except OSError:
+                if isinstance(self.sock, ssl.SSLSocket):
+                    _hear_alert(self.sock)
+                raise
+
     return Connection
+
+
+def _hear_alert(connected: ssl.SSLSocket) -> None:
+    """A peer that doesn't want our certificate says so and hangs up while we send: raise its word, if there is one."""
+    try:
+        connected.settimeout(_ALERT_SECONDS)
+        connected.recv(1)
+    except ssl.SSLError:
+        raise
+    except OSError:
+        return
 
 
 def _pair(tls: Tls) -> str | tuple[str, str] | None:

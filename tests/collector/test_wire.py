@@ -1,11 +1,13 @@
 """Breaks of the connection at every point, garbage, TLS and proxies: what a run makes of them."""
 
 import json
+import os
 import random
 import signal
 import socket
 import ssl
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,8 +15,19 @@ from tests.collector.conftest import Met
 from tests.fakes import ingress_faults as faults
 from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.ingress_faults import Behaviour, FaultyIngress, accept
+from tests.fakes.reference_ingress import Ingress
 from tests.fakes.site import Site
 from tests.fakes.tls import TlsFront, certificate
+
+
+def place(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+def much(site: Site) -> dict[str, bytes]:
+    """Records whose archive is larger than what the kernel takes at once for a reader that doesn't read."""
+    return {**site.put(2), **site.put(1, content=json.dumps({"noise": os.urandom(1 << 21).hex()}).encode())}
+
 
 BREAKS: dict[str, Behaviour] = {
     "drop_request": faults.drop_request,
@@ -92,7 +105,7 @@ def test_nobody_listens(site: Site) -> None:
     spooled = site.put(2)
     done = site.run()
     assert done.status == 75
-    assert "connection refused" in done.stderr
+    assert f"127.0.0.1:{port}: connection refused" in done.stderr
     assert site.waiting == spooled
 
 
@@ -101,7 +114,13 @@ def test_name_that_no_resolver_knows(site: Site) -> None:
     spooled = site.put(2)
     done = site.run()
     assert (done.status, site.waiting) == (75, spooled)
-    assert "can't be resolved" in done.stderr
+    assert "ingress.invalid:80: the host's name can't be resolved" in done.stderr
+
+
+def test_silence_names_the_host(meet: Met) -> None:
+    site, ingress = meet(faults.stall_response(store=False), connection_timeout_seconds=0.1)
+    site.put(1)
+    assert f"127.0.0.1:{ingress.port}: silence for 0.1 s" in site.run().stderr
 
 
 def test_certificate_is_checked(site: Site, ingress: FaultyIngress, tmp_path: Path) -> None:
@@ -110,12 +129,66 @@ def test_certificate_is_checked(site: Site, ingress: FaultyIngress, tmp_path: Pa
         site.configure(ingress_server_url=front.url)
         spooled = site.put(2)
         done = site.run()
-        assert (done.status, site.waiting) == (75, spooled)
-        assert "ca_bundle" in done.stderr
-        assert "certificate" in done.stderr
+        assert (done.status, site.waiting) == (69, spooled)
+        assert f"{place(front.url)}: TLS: self-signed certificate (see ca_bundle): everything" in done.stderr
+        assert site.collector("test-connection").status == 69
         site.configure(ca_bundle=str(pem))
         assert site.run().status == 0
     assert ingress.records == spooled
+
+
+def test_certificate_for_another_name(site: Site, ingress: FaultyIngress, tmp_path: Path) -> None:
+    pem = certificate(tmp_path)
+    with TlsFront(ingress.port, pem) as front:
+        site.configure(ingress_server_url=front.url.replace("127.0.0.1", "localhost"), ca_bundle=str(pem))
+        spooled = site.put(2)
+        done = site.run()
+    assert (done.status, site.waiting) == (69, spooled)
+    assert "certificate is not valid for 'localhost' (see ingress_server_url)" in done.stderr
+
+
+def test_certificate_that_has_expired(site: Site, ingress: FaultyIngress, tmp_path: Path) -> None:
+    pem = certificate(tmp_path, ends_in_days=-1)
+    with TlsFront(ingress.port, pem) as front:
+        site.configure(ingress_server_url=front.url, ca_bundle=str(pem))
+        spooled = site.put(2)
+        done = site.run()
+    assert (done.status, site.waiting) == (69, spooled)
+    assert "TLS: certificate has expired (the server's to renew; or this machine's clock is wrong)" in done.stderr
+
+
+def test_https_to_a_port_of_http(tmp_path: Path) -> None:
+    with Ingress(tmp_path / "store") as ingress:
+        site = Site(tmp_path / "site", ingress.url.replace("http:", "https:"))
+        spooled = site.put(2)
+        done = site.run()
+    assert (done.status, site.waiting) == (69, spooled)
+    assert f"{place(ingress.url)}: no TLS is spoken there, http perhaps: see ingress_server_url" in done.stderr
+
+
+def test_connection_that_breaks_before_and_after_tls_is_tried_again(
+    site: Site, ingress: FaultyIngress, tmp_path: Path
+) -> None:
+    pem = certificate(tmp_path)
+    ingress.script = [faults.reset_after(700), faults.drop_response(store=False), accept()]
+    with TlsFront(ingress.port, pem, hung_up=1) as front:
+        site.configure(ingress_server_url=front.url, ca_bundle=str(pem))
+        spooled = much(site)
+        assert site.run().status == 0
+    assert ingress.records == spooled
+
+
+def test_token_server_with_an_unknown_certificate(site: Site, ingress: FaultyIngress, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cr3t")
+    with TlsFront(ingress.port, certificate(tmp_path)) as front:
+        oauth2 = {"token_url": f"{front.url}?key=h1dden", "client_id": "me", "client_secret_file": str(secret)}
+        site.configure(oauth2=oauth2)
+        spooled = site.put(1)
+        done = site.run()
+    assert (done.status, site.waiting) == (69, spooled)
+    assert f"oauth2.token_url: {place(front.url)}: TLS: self-signed certificate (see ca_bundle)" in done.stderr
+    assert "h1dden" not in done.stderr
 
 
 def test_proxy_of_the_environment_is_used(site: Site, ingress: FaultyIngress) -> None:
@@ -141,7 +214,7 @@ def test_proxy_that_is_down_is_named_without_its_password(site: Site) -> None:
     proxy = f"http://me:s3cr3t@127.0.0.1:{port}"
     done = site.run(environ={"HTTP_PROXY": proxy, "http_proxy": proxy})
     assert done.status == 75
-    assert "the proxy: connection refused" in done.stderr
+    assert f"the proxy 127.0.0.1:{port}: connection refused" in done.stderr
     assert "s3cr3t" not in done.stderr
 
 
@@ -156,6 +229,27 @@ def test_https_goes_through_the_proxy_with_its_password(site: Site, ingress: Fau
     assert asked.startswith("CONNECT 127.0.0.1:")
     assert "Proxy-Authorization: Basic bWU6czNjcjN0" in asked
     assert "t0k3n" not in asked
+
+
+def test_certificate_behind_a_proxy_names_both(site: Site, ingress: FaultyIngress, tmp_path: Path) -> None:
+    with TlsFront(ingress.port, certificate(tmp_path)) as front, ConnectProxy() as proxy:
+        site.configure(ingress_server_url=front.url)
+        site.put(1)
+        done = site.run(environ={"HTTPS_PROXY": f"http://me:s3cr3t@{proxy.address}"})
+        assert f"{place(front.url)} through the proxy {proxy.address}: TLS: self-signed certificate" in done.stderr
+    assert done.status == 69
+    assert "s3cr3t" not in done.stderr
+
+
+@pytest.mark.parametrize(("refusal", "status"), [("407 Proxy Authentication Required", 69), ("502 Bad Gateway", 75)])
+def test_proxy_that_makes_no_tunnel(meet: Met, refusal: str, status: int) -> None:
+    site, proxy = meet(faults.raw(f"HTTP/1.1 {refusal}\r\n\r\n".encode()))
+    site.configure(ingress_server_url="https://ingress.invalid/upload")
+    spooled = site.put(1)
+    done = site.run(environ={"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"})
+    assert (done.status, site.waiting) == (status, spooled)
+    assert f"the proxy 127.0.0.1:{proxy.port}: it answered {refusal[:3]}" in done.stderr
+    assert "HTTPS_PROXY" in done.stderr
 
 
 def test_stalled_tls_upload_through_a_proxy_ends_with_a_signal(meet: Met, tmp_path: Path) -> None:
@@ -179,8 +273,10 @@ def test_client_certificate_is_shown(site: Site, ingress: FaultyIngress, tmp_pat
     front._context.load_verify_locations(ours)
     with front:
         site.configure(ingress_server_url=front.url, ca_bundle=str(server))
-        spooled = site.put(2)
-        assert site.run().status == 75
+        spooled = much(site)
+        done = site.run()
+        assert (done.status, site.waiting) == (69, spooled)
+        assert "certificate required: it wants a client certificate, or another one (see client_cert)" in done.stderr
         site.configure(client_cert=str(ours) if place == "path" else ours.name)
         assert site.run(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}).status == 0
     assert ingress.records == spooled

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def certificate(folder: Path, name: str = "127.0.0.1") -> Path:
+def certificate(folder: Path, name: str = "127.0.0.1", *, ends_in_days: int = 1) -> Path:
     """A file with a key and its self-signed certificate for this address."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -28,8 +28,8 @@ def certificate(folder: Path, name: str = "127.0.0.1") -> Path:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=9))
+        .not_valid_after(now + datetime.timedelta(days=ends_in_days))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(name))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -42,20 +42,25 @@ def certificate(folder: Path, name: str = "127.0.0.1") -> Path:
 
 
 class TlsFront:
-    """Passes every connection on to `port`; `silent` ones are accepted and never shaken hands with."""
+    """Passes every connection on to `port`; `silent` ones are accepted and never shaken hands with.
 
-    def __init__(self, port: int, pem: Path, silent: bool = False) -> None:
+    The first `hung_up` connections are closed in the middle of the handshake.
+    """
+
+    def __init__(self, port: int, pem: Path, silent: bool = False, hung_up: int = 0) -> None:
+        self._hung_up = hung_up
         self._port = port
         self._silent = silent
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(pem)
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._url = f"https://127.0.0.1:{self._listener.getsockname()[1]}/v1"
         self._threads = [threading.Thread(target=self._accept)]
         self._open: list[socket.socket] = []
 
     @property
     def url(self) -> str:
-        return f"https://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+        return self._url
 
     def __enter__(self) -> Self:
         self._threads[0].start()
@@ -79,7 +84,11 @@ class TlsFront:
             except OSError:
                 return
             self._open.append(sock)
-            if not self._silent:
+            if self._hung_up:
+                self._hung_up -= 1
+                sock.recv(1)
+                _hang_up(sock)
+            elif not self._silent:
                 self._pass_on(sock)
 
     def _pass_on(self, sock: socket.socket) -> None:
