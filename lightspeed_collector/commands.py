@@ -109,11 +109,11 @@ def _preview(command: _Command) -> int:
     from lightspeed_collector import preview
 
     report = Report()
-    planned = preview.plan(command.settings, report, command.stop)
+    plan = preview.plan(command.settings, report, command.stop, time.time())
     if command.args.json:
-        command.print_json({**report.as_json(0.0), "would_send": list(map(asdict, planned))})
+        command.print_json({**report.as_json(0.0), **asdict(plan)})
     else:
-        command.out.writelines(f"{line}\n" for line in preview.lines(planned, command.settings))
+        command.out.writelines(f"{line}\n" for line in preview.lines(plan, command.settings))
     return report.status
 
 

@@ -37,7 +37,7 @@ class Database:
         SQLite may have to finish what a killed run left (a hot journal), which is why the file is not opened read-only.
         """
         self = cls.__new__(cls)
-        there = _has_content(path)
+        there = has_content(path)
         self._open(path if there else Path("nothing"), "rw" if there else "memory")
         with self._closed_on_error():
             try:
@@ -111,7 +111,7 @@ class Database:
             return
         result = self.query("PRAGMA quick_check(1)")
         if result != [("ok",)]:
-            raise LedgerCorrupt(f"{self._path}: {result[0][0]}")
+            raise LedgerCorrupt(f"{self._path}: {' '.join(result[0][0].split())}")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -123,7 +123,8 @@ class Database:
             raise StateError(f"{self._path}: {error}") from error
 
 
-def _has_content(path: Path) -> bool:
+def has_content(path: Path) -> bool:
+    """Whether a run has made the file; raises `StateError`."""
     try:
         return path.exists() and path.stat().st_size > 0
     except OSError as error:

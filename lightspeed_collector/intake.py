@@ -40,8 +40,7 @@ class Intake:
             if not count % _OFTEN:
                 self._pause()
             try:
-                found = self._spool.read(member)
-                fault = self._fault(found)
+                found, fault = examine(self._spool, member)
             except (Gone, Unsettled):
                 continue
             except SpoolError as error:
@@ -55,10 +54,12 @@ class Intake:
     def set_aside(self, entry: Entry, reason: str) -> None:
         """Into the quarantine; a record that can't be moved there stays where it is."""
         try:
-            if not self._quarantine.take(entry, reason, self._spool):
+            kept = self._quarantine.take(entry, reason, self._spool)
+            if kept is None:
                 return
-            size = entry.identity.size
-            self._history.note([Event(time.time(), QUARANTINED, entry.member, size, reason)])
+            if kept != entry.member:
+                reason = f"{reason}; held as {kept}, another record had its name"
+            self._history.note([Event(time.time(), QUARANTINED, entry.member, entry.identity.size, reason)])
         except Gone:
             return
         except Error as error:
@@ -69,29 +70,33 @@ class Intake:
         fields = events.fields(events.RECORD_QUARANTINED, record=entry.member, reason=reason)
         log.warning("quarantined %s: %s", entry.member, reason, extra=fields)
 
-    def _fault(self, found: Record) -> str | None:
-        if found.data is not None:
-            return record.fault(found.data)
-        assert found.large
-        with ExitStack() as unfit:
-            unfit.callback(found.large.close)
-            fault = record.edges_fault(*found.large.edges(_EDGE))
-            if fault is None:
-                unfit.pop_all()
-        return fault
-
     def _refuse(self, entry: Entry, fault: str) -> None:
-        if self._may_be_unfinished(entry):
+        if may_be_unfinished(self._spool, entry):
             log.warning("left alone, it may still be being written: %s (%s)", entry.member, fault)
         else:
             self.set_aside(entry, fault)
 
-    def _may_be_unfinished(self, entry: Entry) -> bool:
-        """Writers that don't keep to the contract make half-written records; wait for them."""
-        try:
-            with self._spool.open(entry.member) as (descriptor, identity):
-                writing = is_being_written(descriptor)
-        except (Gone, SpoolError):
-            return True
-        age = time.time() - identity.mtime_ns / 1_000_000_000
-        return 0 <= age < SETTLE_SECONDS if writing is None else writing
+
+def examine(spool: Spool, member: str) -> tuple[Record, str | None]:
+    """The record, and why it is none (a large one is closed then); raises `Gone`, `Unsettled`, `SpoolError`."""
+    found = spool.read(member)
+    if found.data is not None:
+        return found, record.fault(found.data)
+    assert found.large
+    with ExitStack() as unfit:
+        unfit.callback(found.large.close)
+        fault = record.edges_fault(*found.large.edges(_EDGE))
+        if fault is None:
+            unfit.pop_all()
+    return found, fault
+
+
+def may_be_unfinished(spool: Spool, entry: Entry) -> bool:
+    """Writers that don't keep to the contract make half-written records; wait for them."""
+    try:
+        with spool.open(entry.member) as (descriptor, identity):
+            writing = is_being_written(descriptor)
+    except (Gone, SpoolError):
+        return True
+    age = time.time() - identity.mtime_ns / 1_000_000_000
+    return 0 <= age < SETTLE_SECONDS if writing is None else writing

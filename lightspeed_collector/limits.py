@@ -1,7 +1,7 @@
 """Keeps the spool within its limits after every run, and counts what is left in it.
 
-What is dropped is in the history before it is gone, one line of the log for each record. Never dropped: records of a
-batch on its way, records that were sent and are kept, the quarantine.
+What is dropped is in the history before it is gone, one line of the log for each record. Never dropped, nor counted
+against a limit: records of a batch on its way, records that were sent and are kept, the quarantine.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from itertools import islice
+from typing import NamedTuple
 
 from lightspeed_collector import backoff, events, retention
 from lightspeed_collector.age import Watch
@@ -24,11 +25,18 @@ log = logging.getLogger(__name__)
 _CHUNK = 1000
 
 
-def warn_of_age(survey: Survey, watch: Watch) -> None:
+class Left(NamedTuple):
+    """What is left in the spool: all of it, and what is in no batch on its way."""
+
+    waiting: Survey
+    free: Survey
+
+
+def warn_of_age(free: Survey, watch: Watch) -> None:
     """Say before it happens that records will be dropped for their age."""
-    if survey.oldest is not None and survey.oldest < watch.now - watch.max_age:
+    if free.oldest is not None and free.oldest < watch.now - watch.max_age:
         text = "records since %s are over max_record_age: those that are not sent may be dropped in %.1f hours"
-        log.warning(text, backoff.at(survey.oldest), watch.left / 3600)
+        log.warning(text, backoff.at(free.oldest), watch.left / 3600)
 
 
 def enforce(
@@ -39,18 +47,23 @@ def enforce(
     history: History,
     report: Report,
     now: float,
-) -> Survey:
-    """Drop the surplus; returns what is left. Raises `Stopped`, `SpoolError`."""
-    survey = waiting.survey()
+) -> Left:
+    """Drop the surplus. Raises `Stopped`, `SpoolError`."""
+    left = _look(waiting, claimed)
     free = (entry for entry in waiting if entry.member not in claimed)
-    excess = retention.surplus(free, survey.bytes, limits)
+    excess = retention.surplus(free, left.free.bytes, limits)
     dropped = False
     while some := list(islice(excess, _CHUNK)):
         history.note(Event(now, DROPPED, one.entry.member, one.entry.identity.size, one.reason) for one in some)
         for one in some:
             _drop(one, spool, report)
         dropped = True
-    return waiting.survey() if dropped else survey
+    return _look(waiting, claimed) if dropped else left
+
+
+def _look(waiting: Waiting, claimed: Collection[str]) -> Left:
+    survey = waiting.survey()
+    return Left(survey, waiting.survey(claimed) if claimed else survey)
 
 
 def _drop(one: Surplus, spool: Spool, report: Report) -> None:

@@ -43,8 +43,10 @@ class Quarantine:
         """Nobody else moves records in or out meanwhile; waits for whoever does. Raises `StateError`."""
         return lock.waited_for(self._folder)
 
-    def take(self, entry: Entry, reason: str, spool: Spool) -> bool:
-        """Move a record from the spool into the quarantine; False when it is no longer the same record.
+    def take(self, entry: Entry, reason: str, spool: Spool) -> str | None:
+        """Move a record from the spool into the quarantine, and tell its name there; None when it is no longer the same record.
+
+        It keeps its name, unless another record is held under that.
 
         Raises `StateError` when it can't be kept here (then it stays where it is), and what `spool` raises.
         """
@@ -53,12 +55,12 @@ class Quarantine:
                 with spool.open(entry.member) as (descriptor, identity):
                     if identity != entry.identity:
                         raise Unsettled(entry.member)
-                    self._keep(descriptor, entry.member, reason)
+                    kept = self._keep(descriptor, entry.member, reason)
             except Unsettled:
-                return False
+                return None
             deleted = spool.delete(entry)
             spool.sync()
-            return deleted
+            return kept if deleted else None
 
     def held(self) -> Iterator[Held]:
         """All of them, by storage and age, but those that go meanwhile; raises `StateError`."""
@@ -131,7 +133,7 @@ class Quarantine:
             reason = "unknown"
         return Held(f"{storage}/{name}", path, reason, found.st_size, found.st_mtime)
 
-    def _keep(self, descriptor: int, member: str, reason: str) -> None:
+    def _keep(self, descriptor: int, member: str, reason: str) -> str:
         storage, name = names.split(member)
         folder = self._folder / storage
         try:
@@ -147,6 +149,7 @@ class Quarantine:
                 sync_folder(made)
         except OSError as error:
             raise StateError(f"{folder / name}: {error.strerror or error}") from error
+        return f"{storage}/{target.name}"
 
 
 def is_being_written(descriptor: int) -> bool | None:

@@ -158,15 +158,15 @@ class _Parts:
         watch = self._watch(now)
         bounds = Limits(settings.max_spool_bytes, watch.too_old if watch else None)
         try:
-            survey = limits.enforce(waiting, bounds, claimed, self._spool, self.history, run.report, now)
+            left = limits.enforce(waiting, bounds, claimed, self._spool, self.history, run.report, now)
         except (Stopped, SpoolError) as error:
             run.report.problem(error)
             return waiting.count()
         if watch:
-            watch = age.after(watch, survey.oldest)
+            watch = age.after(watch, left.waiting.oldest)
             self.history.keep_watch(watch)
-            limits.warn_of_age(survey, watch)
-        return survey
+            limits.warn_of_age(left.free, watch)
+        return left.waiting
 
     def _watch(self, now: float) -> Watch | None:
         max_age = self._run.config.data_collector.max_record_age

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from lightspeed_collector import events
-from lightspeed_collector.database import Database
+from lightspeed_collector.database import Database, has_content
 from lightspeed_collector.durable import sync_folder
 from lightspeed_collector.errors import LedgerCorrupt, StateError
 
@@ -22,6 +22,7 @@ class State:
         self.outgoing = folder / "outgoing"
         self.quarantine = folder / "quarantine"
         self.lock = folder / "lock"
+        self._used = False
 
     def prepare(self) -> None:
         """Make what is missing; raises `StateError`."""
@@ -29,6 +30,7 @@ class State:
             if not self.folder.exists():
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 sync_folder(self.folder.parent)
+            self._used = self.quarantine.exists()
             for folder in (self.outgoing, self.quarantine):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
@@ -36,6 +38,9 @@ class State:
 
     def open(self) -> Database:
         """The ledger's database, a new one when there was none, or when it was corrupt and is set aside."""
+        if self._used and not has_content(self.ledger):
+            text = "%s is missing or empty, and begun anew: records that were sent and kept are sent again"
+            log.warning(text, self.ledger, extra=events.fields(events.LEDGER_SET_ASIDE))
         try:
             return Database(self.ledger)
         except LedgerCorrupt as error:

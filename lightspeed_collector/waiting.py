@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from lightspeed_collector import names
@@ -46,9 +46,12 @@ class Waiting:
         kept = min(total, len(self._sent))
         return Survey(records=total - kept, kept=kept, strangers=self._scan.strangers)
 
-    def survey(self) -> Survey:
+    def survey(self, without: Collection[str] = ()) -> Survey:
+        """Of all records, or of those that are not members of batches on their way; those count as kept then."""
         found = Survey(strangers=self._scan.strangers)
         for entry in self:
+            if entry.member in without:
+                continue
             found.records += 1
             found.bytes += entry.identity.size
             if found.oldest is None:

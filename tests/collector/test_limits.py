@@ -30,7 +30,7 @@ def test_dropped_records_are_the_oldest_and_in_the_history(meet: Met) -> None:
     site, _ = meet(answer(403), max_spool_bytes=0)
     site.put(1)
     site.run()
-    site.configure(max_spool_bytes=350)
+    site.configure(max_spool_bytes=250)
     more = site.put(5, content=b'{"a": "' + b"x" * 91 + b'"}')
     done = site.run()
     assert done.report["dropped"] == 3
@@ -39,6 +39,26 @@ def test_dropped_records_are_the_oldest_and_in_the_history(meet: Met) -> None:
     assert sorted(event["member"] for event in events) == list(more)[:3]
     assert {event["reason"] for event in events} == {"max_spool_bytes"}
     assert all(event["member"] in done.stderr for event in events)
+
+
+def test_batch_on_its_way_does_not_push_out_new_records(meet: Met) -> None:
+    """Whatever it holds: the ingress may have it, and it is one at most."""
+    site, ingress = meet(answer(503))
+    site.put(50)
+    assert site.run().status == 75
+    site.configure(max_spool_bytes=2000, max_record_age=DAY)
+    new = site.put(3)
+    done = site.run()
+    assert (done.report["dropped"], done.report["left"]) == (0, 53)
+    ingress.script = [accept()]
+    assert site.run().report["sent"] == 53
+    assert new.items() <= ingress.records.items()
+
+
+def test_age_of_a_batch_on_its_way_is_no_warning(site: Site) -> None:
+    site.configure(ingress_server_url=NOWHERE, max_record_age=DAY)
+    site.put(1, age=timedelta(days=3))
+    assert "over max_record_age" not in site.run().stderr
 
 
 def test_sent_records_are_no_longer_in_the_way(site: Site, ingress: FaultyIngress) -> None:

@@ -35,9 +35,14 @@ def test_second_record_of_a_name_gets_a_name_of_its_own(site: Site) -> None:
     (member,) = site.put(1, content=BAD)
     site.run()
     site.path(member).write_bytes(b"another one")
-    assert site.run().status == 65
+    done = site.run()
+    assert done.status == 65
     assert sorted(site.quarantined.values()) == [BAD, b"another one"]
     assert site.waiting == {}
+    (second,) = site.quarantined.keys() - {member}
+    assert f"quarantined {member}: not JSON" in done.stderr
+    assert f"held as {second}" in done.stderr
+    assert f"held as {second}" in site.collector("history").stdout
 
 
 def test_file_open_for_writing_is_known(tmp_path: Path) -> None:

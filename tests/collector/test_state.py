@@ -6,6 +6,7 @@ import shutil
 import signal
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,34 @@ def test_damaged_claim_is_a_corrupt_ledger(meet: Met) -> None:
     done = site.run()
     assert (done.status, ingress.records, site.waiting) == (0, spooled, {})
     assert "corrupt" in done.stderr
+
+
+@pytest.mark.parametrize("rid", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["removed", "emptied"])
+def test_ledger_that_is_gone_is_told(site: Site, ingress: FaultyIngress, rid: Callable[[Path], object]) -> None:
+    site.configure(cleanup_after_send=False)
+    spooled = site.put(2)
+    first = site.run()
+    rid(site.state / "ledger.sqlite")
+    done = site.run()
+    assert "ledger.sqlite is missing or empty" in done.stderr
+    assert "ledger.sqlite" not in first.stderr
+    assert "ledger.sqlite" not in site.run().stderr
+    assert (done.status, site.waiting, len(ingress.uploads)) == (0, spooled, 2)
+
+
+def test_damaged_page_is_one_line(site: Site) -> None:
+    site.configure(cleanup_after_send=False)
+    site.put(300)
+    site.run()
+    ledger = site.state / "ledger.sqlite"
+    data = bytearray(ledger.read_bytes())
+    middle = len(data) // 4096 // 2 * 4096
+    data[middle : middle + 4096] = os.urandom(4096)
+    ledger.write_bytes(data)
+    done = site.run()
+    lines = done.stderr.splitlines()
+    assert [line for line in lines if "corrupt" in line and "kept as" in line]
+    assert not [line for line in lines if line.startswith(("Tree", "Page", "Free"))]
 
 
 @pytest.mark.parametrize("folder", ["outgoing", "quarantine"])
