@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from http import HTTPStatus
 
 
 class Meaning(Enum):
@@ -56,7 +55,7 @@ _HINTS = {
 
 
 def meaning(status: int, body: bytes) -> Meaning:
-    if status == HTTPStatus.BAD_REQUEST and b"x-rh-identity" in body:
+    if status == 400 and b"x-rh-identity" in body:
         return Meaning.REFUSED
     if status < 200 or status >= 500:
         return Meaning.BUSY
@@ -65,6 +64,8 @@ def meaning(status: int, body: bytes) -> Meaning:
 
 def describe(status: int) -> str:
     """`403 Forbidden (see ...)`."""
+    from http import HTTPStatus
+
     try:
         name = f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

@@ -7,22 +7,24 @@ under its batch's name only when it is whole and durable, and stays until its ba
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightspeed_collector import tar
 from lightspeed_collector.backlog import Queue
 from lightspeed_collector.batch import Batch, Room
 from lightspeed_collector.durable import sync_folder
 from lightspeed_collector.errors import StateError, StateFull
-from lightspeed_collector.gzipped import Writer
 from lightspeed_collector.large import Large
 from lightspeed_collector.retention import Entry
 from lightspeed_collector.spool import Record
 from lightspeed_collector.upcoming import Building
+
+if TYPE_CHECKING:
+    from lightspeed_collector.gzipped import Writer
 
 SUFFIX = ".tar.gz"
 DRAFT = ".draft"
@@ -48,6 +50,10 @@ class Archives:
         batch may fit; `Unsettled` and `SpoolError` of a large record, which is always alone. A build that is
         closed before its end puts the members back as well.
         """
+        if queue.is_empty():
+            return None
+        from lightspeed_collector.gzipped import Writer
+
         room.empty()
         draft = self._folder / DRAFT
         entries: list[Entry] = []
@@ -76,6 +82,8 @@ class Archives:
 
     def holds(self, batch: Batch) -> bool:
         """Whether the batch's archive is there and its bytes are those that were claimed."""
+        import hashlib
+
         try:
             with self.path(batch.id).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == batch.sha256

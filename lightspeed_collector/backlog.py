@@ -65,6 +65,12 @@ class Queue:
     def __next__(self) -> str:
         return self._front.pop() if self._front else next(self._rest)
 
+    def is_empty(self) -> bool:
+        for member in self:
+            self.put_back(member)
+            return False
+        return True
+
     def put_back(self, *members: str) -> None:
         """The next members will be these, in this order."""
         self._front.extend(reversed(members))

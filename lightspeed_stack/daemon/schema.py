@@ -7,7 +7,6 @@ explained, key by key. Faults name the key and what was expected, never the valu
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import re
 import types
@@ -176,6 +175,8 @@ def _faults(document: Document, part: Any, schema: Schema, at: tuple[str, ...]) 
 
 def _explain(document: Document, key: KeyPath, error: Any) -> Iterator[Fault]:
     if error.validator == "additionalProperties":
+        import difflib
+
         known = list(error.schema.get("properties", {}))
         for name in sorted(set(error.instance) - set(known), key=str):
             close = difflib.get_close_matches(str(name), known, 1)

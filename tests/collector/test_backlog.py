@@ -51,3 +51,10 @@ def test_name_that_a_listing_shows_twice_is_there_once() -> None:
     for name in ("b", "a", "b", *map(str, range(RUN)), "a"):
         found.add("transcripts", name)
     assert list(found) == [f"transcripts/{name}" for name in sorted({"a", "b", *map(str, range(RUN))})]
+
+
+def test_looking_whether_a_queue_is_empty_takes_nothing() -> None:
+    queue = Queue(iter(["a"]))
+    assert not queue.is_empty()
+    assert list(queue) == ["a"]
+    assert queue.is_empty()
