@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from lightspeed_collector import unpack
 from lightspeed_collector.ingress import cli as ingress
 from lightspeed_stack.daemon import exits, log
-from lightspeed_stack.daemon.config import ConfigError, find, load
+from lightspeed_stack.daemon.config import ConfigError, Document, find, load
 from lightspeed_stack.daemon.version import VERSION
 
 DESCRIPTION = """\
@@ -45,6 +45,8 @@ whole under state_dir/quarantine, each with the reason beside it. They are never
 
 
 if TYPE_CHECKING:
+    from lightspeed_collector.config import Config
+
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
@@ -57,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-c", "--config", metavar="FILE", help="read this configuration file")
-    parser.add_argument("--check-config", action="store_true", help="check the configuration and exit: 0 good, 78 not")
+    parser.add_argument("--check-config", action="store_true", help="check the configuration and the files that it names, and exit: 0 good, 78 not")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(prog=parser.prog, dest="command", metavar="COMMAND", title="commands")
@@ -92,14 +94,22 @@ def _with_config(args: argparse.Namespace) -> int:
 
     try:
         path = find(args.config, os.environ)
-        settings = config.read(load(path, os.environ))
+        document = load(path, os.environ)
+        settings = config.read(document)
+        if args.check_config:
+            return _check(document, settings)
     except ConfigError as error:
         log.complain("lightspeed-collector", error.faults)
         return exits.CONFIG
-    if args.check_config:
-        return exits.OK
     reload = functools.partial(commands.load_config, path)
     return commands.execute(args, settings, reload, sys.stdout)
+
+
+def _check(document: Document, settings: Config) -> int:
+    from lightspeed_collector import references
+
+    references.check(document, settings.data_collector, os.environ)
+    return exits.OK
 
 
 def _add_run(commands: Commands) -> None:

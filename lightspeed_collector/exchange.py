@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightspeed_collector.errors import Misconfigured
 from lightspeed_collector.stop import Stop
 
 
@@ -50,14 +49,18 @@ class Exchange:
         self._timeout = timeout
         self._deadline = deadline
         self._stop = stop
+        self._checked = False
 
     def post(
         self, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes, key: str = "ingress_server_url"
     ) -> Reply:
         """`key` is the one that gave `url`. Raises `Unreachable`, `Unusable`, `Misconfigured`, `Stopped`."""
+        from lightspeed_collector import tlsfiles
         from lightspeed_collector.wire import Call
 
-        self._check_files()
+        if not self._checked:
+            tlsfiles.check(vars(self._tls))
+            self._checked = True
         call = Call(url, key, self._tls, self._timeout)
         failure = self._stop.run(lambda: call.post(headers, body), self._deadline, call.abort)
         if call.reply.status:
@@ -66,8 +69,3 @@ class Exchange:
         if failure is None:
             raise Unreachable(f"{call.way}: no answer within {self._deadline:g} s (upload_deadline_seconds)")
         raise (Unusable if failure.lasting else Unreachable)(failure.text)
-
-    def _check_files(self) -> None:
-        for key, path in vars(self._tls).items():
-            if path is not None and not path.exists():
-                raise Misconfigured(f"{key}: {path}: no such file")

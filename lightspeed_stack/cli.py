@@ -38,7 +38,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-c", "--config", metavar="FILE", help="read this configuration file")
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--check-config", action="store_true", help="check the configuration and exit: 0 good, 78 not")
+    instead.add_argument(
+        "--check-config",
+        action="store_true",
+        help="check the configuration and the files that it names, and exit: 0 good, 78 not",
+    )
     instead.add_argument(
         "-d",
         "--dump-configuration",
@@ -95,7 +99,7 @@ def _check(args: argparse.Namespace, document: Document) -> int:
     """Check our part here and the collector's by the collector itself."""
     from lightspeed_stack import server
 
-    server.checked(document)
+    log.complain("lightspeed-stack: warning", server.check_files(document, server.checked(document)))
     return sibling.call(COLLECTOR, ["--config", str(document.path), "--check-config"])
 
 

@@ -11,9 +11,9 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from lightspeed_stack import app, config
+from lightspeed_stack import app, config, references
 from lightspeed_stack.daemon import credentials, exits, web
-from lightspeed_stack.daemon.config import ConfigError, Document, load
+from lightspeed_stack.daemon.config import ConfigError, Document, Fault, load
 from lightspeed_stack.daemon.listen import Listen, check
 from lightspeed_stack.daemon.notify import Notifier
 from lightspeed_stack.runtime import Runtime, Taken
@@ -51,6 +51,17 @@ def checked(document: Document) -> config.Config:
     except ConfigError as error:
         raise document.placed(error) from error
     return settings
+
+
+def check_files(document: Document, settings: config.Config) -> tuple[Fault, ...]:
+    """As `checked`, for the files that are named; returns what can't be judged from here."""
+    try:
+        doubts = references.check(settings, os.environ)
+        if not any(doubt.key.startswith("service.") for doubt in doubts):
+            check(_listen(settings))
+    except ConfigError as error:
+        raise document.placed(error) from error
+    return document.placed(ConfigError(*doubts)).faults
 
 
 class _Daemon:

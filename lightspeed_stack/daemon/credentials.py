@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+_CREDENTIALS = Path("/run/credentials")
+
 
 class CredentialError(Exception):
     """The file can't be read or holds nothing."""
@@ -19,6 +21,13 @@ def locate(path: Path, environ: Mapping[str, str]) -> Path:
     if folder and not path.is_absolute() and (Path(folder) / path).exists():
         return Path(folder) / path
     return path
+
+
+def is_of_a_unit(path: Path, environ: Mapping[str, str]) -> bool:
+    """Whether `path` can be a credential of a unit that this process is no part of (systemd.exec(5), Credentials)."""
+    if path.is_relative_to(_CREDENTIALS):
+        return not path.is_relative_to(environ.get("CREDENTIALS_DIRECTORY", "/nowhere"))
+    return len(path.parts) == 1 and "CREDENTIALS_DIRECTORY" not in environ
 
 
 def read(path: Path, environ: Mapping[str, str]) -> str:

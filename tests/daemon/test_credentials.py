@@ -25,3 +25,20 @@ def test_says_which_file_and_why(tmp_path: Path, data: bytes | None, message: st
     with pytest.raises(credentials.CredentialError, match=message) as caught:
         credentials.read(file, {})
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "elsewhere"),
+    [
+        ("token", None, True),
+        ("token", "/run/credentials/x.service", False),
+        ("etc/token", None, False),
+        ("/etc/token", None, False),
+        ("/run/credentials/x.service/token", None, True),
+        ("/run/credentials/x.service/token", "/run/credentials/y.service", True),
+        ("/run/credentials/x.service/token", "/run/credentials/x.service", False),
+    ],
+)
+def test_credential_of_another_unit(path: str, folder: str | None, elsewhere: bool) -> None:
+    environ = {"CREDENTIALS_DIRECTORY": folder} if folder else {}
+    assert credentials.is_of_a_unit(Path(path), environ) is elsewhere
