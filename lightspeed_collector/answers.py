@@ -5,8 +5,8 @@ A 200 is the connection test's answer or somebody's login page; a redirect would
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Meaning(Enum):
@@ -18,8 +18,7 @@ class Meaning(Enum):
     BUSY = "later, perhaps"
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """`status` is None when there was no answer; `text` is for people, one line, nothing of the body in it."""
 
     meaning: Meaning

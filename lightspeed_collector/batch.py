@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from lightspeed_collector.tar import BLOCK
@@ -19,8 +18,7 @@ class Identity(NamedTuple):
     mtime_ns: int
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Records that travel together. `id` is made of the archive's digest: the same bytes are the same batch."""
 
     id: str

@@ -6,7 +6,7 @@ records show whether anything passes at all; when two are refused before anythin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lightspeed_collector.answers import Answer, Meaning
 from lightspeed_collector.batch import Batch, Room
@@ -15,8 +15,7 @@ from lightspeed_collector.retention import Entry
 MOST_IN_A_ROW = 10
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What to do with a refused batch: send `again` in smaller batches, set `culprits` aside, or blame ourselves."""
 
     again: tuple[str, ...] = ()

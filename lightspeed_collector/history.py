@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from lightspeed_collector import backoff, names
@@ -32,16 +31,14 @@ class Event(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     started_at: float
     ended_at: float
     status: int
     report: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A batch that the ingress took."""
 
     accepted_at: float
@@ -157,4 +154,4 @@ def lines(deliveries: Iterable[Delivery], events: Iterable[Event], *, members: b
 
 
 def as_json(value: Event | Delivery | Run) -> dict[str, Any]:
-    return value._asdict() if isinstance(value, Event) else asdict(value)
+    return value._asdict()

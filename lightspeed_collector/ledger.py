@@ -7,7 +7,7 @@ that changes something returns when the change is on the disk.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lightspeed_collector import names
 from lightspeed_collector.batch import Batch, Identity
@@ -17,8 +17,7 @@ from lightspeed_collector.packed import pack, unpack
 from lightspeed_collector.retention import Entry
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The ingress's word that it has a batch."""
 
     http_status: int

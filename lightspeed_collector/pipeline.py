@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 _OFTEN = 100
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Pipeline:
     spool: Spool
     ledger: Ledger

@@ -10,8 +10,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lightspeed_collector import lock, names
 from lightspeed_collector.durable import sync_folder, write_durably
@@ -24,8 +24,7 @@ REASON = ".reason"
 RELEASING = ".releasing"
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(NamedTuple):
     """A record in the quarantine."""
 
     member: str

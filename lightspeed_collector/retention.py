@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from lightspeed_collector import names
@@ -23,8 +22,7 @@ class Surplus(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """None is no limit; `too_old` is what age alone condemns."""
 
     max_bytes: int | None
