@@ -128,7 +128,7 @@ def _add_run(commands: Commands) -> None:
         help="repeat every collection_interval, or every SECONDS, until SIGTERM",
     )
     parser.add_argument("--dry-run", action="store_true", help="show the batches that would be sent, and send nothing")
-    parser.add_argument("--json", action="store_true", help="print one JSON object with the counts")
+    parser.add_argument("--json", action="store_true", help="print one JSON object with the counts; `left` is null if unknown")
 
 
 def _add_status(commands: Commands) -> None:
@@ -136,7 +136,8 @@ def _add_status(commands: Commands) -> None:
         "status",
         help="show what waits, what is on its way, the last run and the next",
         description="Show the spool (records, bytes, oldest), a batch on its way, the last run, when the next is due,"
-        " the quarantine. It only looks.",
+        " the quarantine. A folder of the spool that is missing or can't be listed is named, and what can't be known then"
+        " is told as unknown (null in JSON), never as 0. It only looks.",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

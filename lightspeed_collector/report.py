@@ -25,12 +25,13 @@ _WORST_FIRST = (
 
 @dataclass
 class Report:
-    """`bytes` are those of accepted archives; `refused` counts uploads that were answered and not accepted."""
+    """`bytes` are those of accepted archives; `refused` counts uploads that were answered and not accepted; `left` is
+    None as long as nobody could look."""
 
     sent: int = 0
     batches: int = 0
     bytes: int = 0
-    left: int = 0
+    left: int | None = None
     quarantined: int = 0
     dropped: int = 0
     refused: int = 0
@@ -78,7 +79,8 @@ class Report:
         return {key: getattr(self, key) for key in keys}
 
     def line(self, seconds: float) -> str:
-        parts = [f"sent {self.sent} records in {self.batches} batches ({self.bytes} bytes)", f"{self.left} left"]
+        left = "an unknown number" if self.left is None else str(self.left)
+        parts = [f"sent {self.sent} records in {self.batches} batches ({self.bytes} bytes)", f"{left} left"]
         parts += [f"{value} {key}" for key in ("quarantined", "dropped", "forgotten") if (value := getattr(self, key))]
         more = sum(max(0, count - _SHOWN) for count in self.problems.values())
         if more:

@@ -78,6 +78,8 @@ class Collection:
             stack.enter_context(closing(database))
             spool = stack.enter_context(Spool(self.config.folders, self.report.problem))
             lock.folders(spool.descriptors.values())
+            for storage in spool.missing:
+                log.info("%s: no such folder, taken for an empty one", self.config.folders[storage])
             parts = _Parts(self, state, database, spool)
             if not parts.ledger.settled:
                 _adopt(parts.archives, spool, parts.ledger)
@@ -98,7 +100,7 @@ class Collection:
         """Limits, then report."""
         settings, now = self.config.data_collector, time.time()
         survey = parts.limits(now)
-        self.report.left = survey.records
+        self.report.left = survey.records if survey.listed else None
         seconds = time.monotonic() - began
         run = Run(now - seconds, now, self.report.status, self.report.as_json(seconds))
         parts.history.record_run(run, self.report.totals() | {f"runs_{run.status}": 1})

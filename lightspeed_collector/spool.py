@@ -53,10 +53,12 @@ class Scan:
 class Spool:
     def __init__(self, folders: Mapping[str, Path], tell: Callable[[SpoolError], None] | None = None) -> None:
         """`tell` learns of a folder that can't be opened or listed, and the other is used all the same; without it that
-        raises."""
+        raises. Such a folder is `unlisted`, with the reason; one that isn't there counts as empty and is `missing`."""
         self._folders = dict(folders)
         self._tell = tell or _raise
         self._descriptors: dict[str, int] = {}
+        self.missing: set[str] = set()
+        self.unlisted: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         """Opens the folders that exist."""
@@ -64,9 +66,9 @@ class Spool:
             try:
                 self._descriptors[storage] = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             except FileNotFoundError:
-                continue
+                self.missing.add(storage)
             except OSError as error:
-                self._tell(_fault(path, error))
+                self._is_unlisted(storage, error)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -90,6 +92,7 @@ class Spool:
         """List both folders; `pause` is called between entries and may raise."""
         found = Scan()
         for storage, descriptor in self._descriptors.items():
+            self.unlisted.pop(storage, None)
             try:
                 with os.scandir(descriptor) as entries:
                     for count, entry in enumerate(entries):
@@ -98,7 +101,7 @@ class Spool:
                             pause()
             except OSError as error:
                 found.failed.add(storage)
-                self._tell(_fault(self._folders[storage], error))
+                self._is_unlisted(storage, error)
         return found
 
     def look(self, member: str) -> Identity | None:
@@ -176,6 +179,10 @@ class Spool:
                 os.fsync(descriptor)
             except OSError as error:
                 raise _fault(self._folders[storage], error) from error
+
+    def _is_unlisted(self, storage: str, error: OSError) -> None:
+        self.unlisted[storage] = error.strerror or str(error)
+        self._tell(_fault(self._folders[storage], error))
 
     def _open(self, member: str) -> int:
         storage, _, name = member.partition("/")

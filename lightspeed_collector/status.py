@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict
 from typing import Any
 
 from lightspeed_collector import backoff, history
@@ -20,6 +19,8 @@ from lightspeed_collector.stop import Stop
 from lightspeed_collector.textfile import OUTCOMES
 from lightspeed_collector.waiting import Waiting
 
+MISSING = "missing"
+
 
 def gather(config: Config, report: Report, stop: Stop, now: float) -> dict[str, Any]:
     """Everything as JSON; raises `StateError`, `LedgerCorrupt`."""
@@ -29,7 +30,7 @@ def gather(config: Config, report: Report, stop: Stop, now: float) -> dict[str, 
         runs = past.runs(1)
         return {
             "enabled": config.data_collector.enabled,
-            "spool": asdict(Waiting(spool, Sent(database, spool), stop).survey()),
+            "spool": _waiting(config, spool, Waiting(spool, Sent(database, spool), stop)),
             "pending": [
                 {"id": batch.id, "records": len(batch.members), "bytes": batch.archive_bytes}
                 for batch in ledger.claimed() + ledger.accepted()
@@ -43,13 +44,23 @@ def gather(config: Config, report: Report, stop: Stop, now: float) -> dict[str, 
         }
 
 
+def _waiting(config: Config, spool: Spool, waiting: Waiting) -> dict[str, Any]:
+    """Nothing is known when none of the folders is there, or one can't be listed."""
+    survey = waiting.survey()
+    survey.listed = survey.listed and (bool(spool.descriptors) or not config.folders)
+    wrong = {storage: f"can't be listed: {reason}" for storage, reason in spool.unlisted.items()}
+    wrong |= dict.fromkeys(spool.missing, MISSING)
+    folders = {one: {"path": str(path), "problem": wrong.get(one)} for one, path in config.folders.items()}
+    return {**survey.known(), "folders": folders}
+
+
 def lines(found: dict[str, Any]) -> list[str]:
     """The same for people."""
     spool = found["spool"]
-    oldest = f", the oldest of {backoff.at(spool['oldest'])}" if spool["oldest"] else ""
     shown = [
         ("collector", "enabled" if found["enabled"] else "disabled (enabled: false)"),
-        ("waiting", f"{spool['records']} records, {spool['bytes']} bytes{oldest}"),
+        ("waiting", _amount(spool)),
+        *((name, f"{one['path']}: {one['problem']}") for name, one in spool["folders"].items() if one["problem"]),
         ("kept", f"{spool['kept']} records were sent and stay" if spool["kept"] else ""),
         ("not records", f"{spool['strangers']} entries of the spool are left alone" if spool["strangers"] else ""),
         ("pending", "; ".join(f"batch {one['id']}: {one['records']} records" for one in found["pending"])),
@@ -62,9 +73,17 @@ def lines(found: dict[str, Any]) -> list[str]:
     return [f"{name + ':':14}{text}" for name, text in shown if text]
 
 
+def _amount(spool: dict[str, Any]) -> str:
+    if spool["records"] is None:
+        return "unknown"
+    oldest = f", the oldest of {backoff.at(spool['oldest'])}" if spool["oldest"] else ""
+    return f"{spool['records']} records, {spool['bytes']} bytes{oldest}"
+
+
 def _last(run: dict[str, Any] | None) -> str:
     if run is None:
         return "never"
     report = run["report"]
     outcome = OUTCOMES.get(run["status"], "unknown")
-    return f"{backoff.at(run['ended_at'])}, {outcome} (status {run['status']}): sent {report['sent']}, {report['left']} left"
+    left = "an unknown number" if report["left"] is None else report["left"]
+    return f"{backoff.at(run['ended_at'])}, {outcome} (status {run['status']}): sent {report['sent']}, {left} left"

@@ -69,14 +69,14 @@ def _gauges(settings: Collector, history: History, survey: Survey, quarantine: Q
         "last_success_timestamp_seconds", "When a run last ended with nothing left undone, 0 for never.", success
     )
     yield _gauge("interval_seconds", "The configured collection_interval.", settings.collection_interval)
-    yield _gauge("spool_records", "Records that wait in the spool.", survey.records)
-    yield _gauge("spool_bytes", "Bytes of the records that wait in the spool.", survey.bytes)
+    known = survey.known()
+    yield _gauge("spool_records", "Records that wait in the spool.", known["records"])
+    yield _gauge("spool_bytes", "Bytes of the records that wait in the spool.", known["bytes"])
     yield _gauge("spool_max_bytes", "The configured max_spool_bytes, 0 for no limit.", settings.max_spool_bytes or 0)
-    yield _gauge(
-        "spool_oldest_timestamp_seconds", "When the oldest waiting record was made, 0 for none.", survey.oldest or 0
-    )
-    yield _gauge("spool_kept_records", "Records that were sent and are still in the spool.", survey.kept)
-    yield _gauge("spool_strangers", "Entries of the spool that are not records.", survey.strangers)
+    oldest = None if known["bytes"] is None else survey.oldest or 0
+    yield _gauge("spool_oldest_timestamp_seconds", "When the oldest waiting record was made, 0 for none.", oldest)
+    yield _gauge("spool_kept_records", "Records that were sent and are still in the spool.", known["kept"])
+    yield _gauge("spool_strangers", "Entries of the spool that are not records.", known["strangers"])
     yield _gauge("quarantine_records", "Records in the quarantine.", sum(1 for _ in quarantine.held()))
 
 
@@ -89,7 +89,8 @@ def _counters(history: History) -> Iterator[str]:
         yield f'{PREFIX}runs_total{{outcome="{outcome}"}} {_number(totals.get(f"runs_{status}", 0))}\n'
 
 
-def _gauge(name: str, text: str, value: float) -> str:
+def _gauge(name: str, text: str, value: float | None) -> str:
+    """None is not known: NaN, where a 0 would be misleading (prometheus.io, Instrumentation, Avoid missing metrics)."""
     return _head(name, text, "gauge") + f"{PREFIX}{name} {_number(value)}\n"
 
 
@@ -97,17 +98,19 @@ def _head(name: str, text: str, kind: str) -> str:
     return f"# HELP {PREFIX}{name} {text}\n# TYPE {PREFIX}{name} {kind}\n"
 
 
-def _number(value: float) -> str:
+def _number(value: float | None) -> str:
+    if value is None:
+        return "NaN"
     return str(int(value)) if value == int(value) else f"{value:.3f}"
 
 
 def _status(settings: Collector, history: History, survey: Survey, quarantine: Quarantine) -> dict[str, object]:
-    runs = history.runs(_RUNS_LOOKED_AT)
+    runs, known = history.runs(_RUNS_LOOKED_AT), survey.known()
     return {
         "last_run": _run(runs[0]),
         "last_success_at": history.last_success(),
         "next_run_at": runs[0].started_at + settings.collection_interval,
-        "waiting": {"records": survey.records, "bytes": survey.bytes, "oldest_at": survey.oldest},
+        "waiting": {"records": known["records"], "bytes": known["bytes"], "oldest_at": known["oldest"]},
         "limits": {"spool_bytes": settings.max_spool_bytes, "record_age_seconds": settings.max_record_age},
         "quarantined": sum(1 for _ in quarantine.held()),
         "sent_total": int(history.totals().get("sent", 0)),

@@ -14,13 +14,27 @@ from lightspeed_collector.stop import Stop
 
 @dataclass
 class Survey:
-    """What waits in the spool: `kept` records were sent and stay, `strangers` are not ours."""
+    """What waits in the spool: `kept` records were sent and stay, `strangers` are not ours.
+
+    Not `listed`: a folder could not be, and nothing here is of it. Not `measured`: nobody looked at bytes and age.
+    """
 
     records: int = 0
     bytes: int = 0
     oldest: float | None = None
     kept: int = 0
     strangers: int = 0
+    listed: bool = True
+    measured: bool = True
+
+    def known(self) -> dict[str, float | None]:
+        """The figures, None for what is not known; `oldest` is None as well when there is none."""
+        counted = {"records": self.records, "kept": self.kept, "strangers": self.strangers}
+        measured = {"bytes": self.bytes, "oldest": self.oldest}
+        return {
+            **{key: value if self.listed else None for key, value in counted.items()},
+            **{key: value if self.listed and self.measured else None for key, value in measured.items()},
+        }
 
 
 class Waiting:
@@ -44,11 +58,17 @@ class Waiting:
         """Only the number of records, for whoever has no time to look at each."""
         total = len(self._scan.backlog)
         kept = min(total, len(self._sent))
-        return Survey(records=total - kept, kept=kept, strangers=self._scan.strangers)
+        return Survey(
+            records=total - kept, kept=kept, strangers=self._scan.strangers, listed=self._listed, measured=False
+        )
+
+    @property
+    def _listed(self) -> bool:
+        return not self._spool.unlisted
 
     def survey(self, without: Collection[str] = ()) -> Survey:
         """Of all records, or of those that are not members of batches on their way; those count as kept then."""
-        found = Survey(strangers=self._scan.strangers)
+        found = Survey(strangers=self._scan.strangers, listed=self._listed)
         for entry in self:
             if entry.member in without:
                 continue

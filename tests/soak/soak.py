@@ -104,7 +104,7 @@ def _run_until_done(runs: Runs) -> None:
         left = json.loads(done.stdout)["left"]
         if done.returncode == 0 and left == 0:
             return
-        if left < least:
+        if left is not None and left < least:
             least, until = left, time.monotonic() + _STANDSTILL_SECONDS
         assert time.monotonic() < until, done.stderr
         pause.wait(1)
