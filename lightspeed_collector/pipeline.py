@@ -160,7 +160,8 @@ class Pipeline:
             try:
                 deleted = self.spool.delete(entry)
             except SpoolError as error:
-                self.report.problem(error)
+                text = f"{error}: it was sent and can't be removed; it won't be sent again"
+                self.report.problem(SpoolError(text))
                 deleted = False
             if not deleted:
                 remaining.append(entry)

@@ -18,6 +18,7 @@ from lightspeed_collector.spool import Spool
 from tests.collector.conftest import Met
 from tests.fakes import clock, strace
 from tests.fakes.ingress_faults import FaultyIngress
+from tests.fakes.privileges import bound
 from tests.fakes.site import Site, record
 
 
@@ -41,6 +42,20 @@ def test_turning_cleanup_on_deletes_what_was_sent_and_sends_the_rest(site: Site,
     assert site.run().status == 0
     assert site.waiting == {}
     assert [set(upload.members) for upload in ingress.stored] == [set(first), set(second)]
+
+
+def test_record_that_was_sent_and_stays_for_a_failure_is_told_as_such(site: Site, ingress: FaultyIngress) -> None:
+    (member,) = site.put(1)
+    site.transcripts.chmod(0o555)
+    try:
+        runs = [site.run(prefix=bound()) for _ in range(2)]
+    finally:
+        site.transcripts.chmod(0o755)
+    for done in runs:
+        told = f"{site.path(member)}: Permission denied: it was sent and can't be removed; it won't be sent again"
+        assert done.status == 74
+        assert done.stderr.count(told) == 1
+    assert len(ingress.stored) == 1
 
 
 def test_kept_record_that_became_another_is_sent_and_survives(site: Site, ingress: FaultyIngress) -> None:
