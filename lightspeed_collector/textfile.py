@@ -47,16 +47,16 @@ def write(settings: Collector, history: History, survey: Survey, quarantine: Qua
     """Write the files that are configured; that one can't be written costs the run nothing but a warning."""
     if settings.metrics_textfile:
         lines = [*_gauges(settings, history, survey, quarantine), *_counters(history)]
-        _write(settings.metrics_textfile, "".join(lines))
+        _write("metrics_textfile", settings.metrics_textfile, "".join(lines))
     if settings.status_file:
-        _write(settings.status_file, json.dumps(_status(settings, history, survey, quarantine)) + "\n")
+        _write("status_file", settings.status_file, json.dumps(_status(settings, history, survey, quarantine)) + "\n")
 
 
-def _write(path: Path, text: str) -> None:
+def _write(key: str, path: Path, text: str) -> None:
     try:
         replace(path, text.encode(), 0o644)
     except OSError as error:
-        log.warning("%s: %s", path, error.strerror)
+        log.warning("%s can't be written: %s: %s", key, path, error.strerror)
 
 
 def _gauges(settings: Collector, history: History, survey: Survey, quarantine: Quarantine) -> Iterator[str]:

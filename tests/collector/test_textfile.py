@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.collector.conftest import Met
@@ -75,9 +76,11 @@ def test_status_file_tells_the_last_runs_and_which_of_them_sent(site: Site, tmp_
     assert found["quarantined"] == 0
 
 
-def test_file_that_can_not_be_written_costs_a_warning(site: Site, tmp_path: Path) -> None:
-    site.configure(metrics_textfile=str(tmp_path / "nowhere" / "m.prom"))
+@pytest.mark.parametrize("key", ["metrics_textfile", "status_file"])
+def test_file_that_can_not_be_written_costs_a_warning(site: Site, tmp_path: Path, key: str) -> None:
+    file = tmp_path / "nowhere" / "file"
+    site.configure(**{key: str(file)})
     site.put(1)
     done = site.run()
     assert (done.status, done.report["sent"]) == (0, 1)
-    assert "WARNING" in done.stderr
+    assert f"WARNING {key} can't be written: {file}: No such file or directory" in done.stderr
