@@ -9,7 +9,7 @@ import argparse
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from lightspeed_collector import unpack
@@ -31,7 +31,7 @@ come from the environment (HTTPS_PROXY, NO_PROXY); ~/.netrc is never read.
 exit status:
    0  done, or nothing to do, or another run is under way
   64  the command line is wrong
-  65  records were quarantined, everything else was sent
+  65  this run put records into quarantine, and sent everything else; what was there before doesn't count
   69  the ingress refused us (401, 403, 404, 415, a redirect ...), or one side doesn't accept the other's TLS
       certificate: everything is kept, and no later run will do better by itself
   73  the state directory can't be written
@@ -41,7 +41,10 @@ exit status:
 
 QUARANTINE = """\
 Records that can't be sent (not JSON, too large by themselves, refused by the ingress while it takes others) are kept
-whole under state_dir/quarantine, each with the reason beside it. They are never sent and never dropped."""
+whole under state_dir/quarantine, each with the reason beside it. They are never sent and never dropped.
+
+exit status: 0 done; 64 there is no record of a NAME, or there are two: nothing is changed then; 73 a record can't be
+put back or removed, also because there is another of its name in the spool: it stays, the others are done."""
 
 
 if TYPE_CHECKING:
@@ -50,8 +53,8 @@ if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line; the manual page and the completions are made of it."""
+def build_parser(named: Collection[str] = ()) -> argparse.ArgumentParser:
+    """The command line with the `named` commands, or the whole, of which the manual page and the completions are made."""
     parser = argparse.ArgumentParser(
         prog="lightspeed-collector",
         description=DESCRIPTION,
@@ -59,20 +62,23 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-c", "--config", metavar="FILE", help="read this configuration file")
-    parser.add_argument("--check-config", action="store_true", help="check the configuration and the files that it names, and exit: 0 good, 78 not")
+    parser.add_argument(
+        "--check-config",
+        action="store_true",
+        help="check the configuration and the files that it names, and exit: 0 good, 78 not",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(prog=parser.prog, dest="command", metavar="COMMAND", title="commands")
-    for add in (_add_run, _add_status, _add_history, _add_quarantine, _add_test_connection):
-        add(commands)
-    ingress.add_parser(commands)
-    unpack.add_parser(commands)
+    for name, add in _ADD.items():
+        if not named or name in named:
+            add(commands)
     return parser
 
 
 def main(arguments: list[str]) -> int:
     """The exit status."""
-    parser = build_parser()
+    parser = build_parser(_named(arguments))
     try:
         args = parser.parse_args(arguments)
         if not args.command and not args.check_config:
@@ -84,6 +90,13 @@ def main(arguments: list[str]) -> int:
         return alone(args)
     log.setup("lightspeed-collector", args.verbose)
     return _with_config(args)
+
+
+def _named(arguments: Sequence[str]) -> list[str]:
+    """The commands that are meant: to make the others as well takes longer than a run that finds nothing. Help needs all."""
+    if any(argument.startswith("-") and "h" in argument for argument in arguments):
+        return []
+    return [name for name in _ADD if name in arguments]
 
 
 _WITHOUT_CONFIG: dict[str, Callable[[argparse.Namespace], int]] = {"ingress": ingress.main, "unpack": unpack.main}
@@ -128,7 +141,9 @@ def _add_run(commands: Commands) -> None:
         help="repeat every collection_interval, or every SECONDS, until SIGTERM",
     )
     parser.add_argument("--dry-run", action="store_true", help="show the batches that would be sent, and send nothing")
-    parser.add_argument("--json", action="store_true", help="print one JSON object with the counts; `left` is null if unknown")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object with the counts; `left` is null if unknown"
+    )
 
 
 def _add_status(commands: Commands) -> None:
@@ -192,3 +207,14 @@ def _count(text: str) -> int:
     if count < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return count
+
+
+_ADD: dict[str, Callable[[Commands], None]] = {
+    "run": _add_run,
+    "status": _add_status,
+    "history": _add_history,
+    "quarantine": _add_quarantine,
+    "test-connection": _add_test_connection,
+    "ingress": ingress.add_parser,
+    "unpack": unpack.add_parser,
+}
