@@ -4,6 +4,7 @@ import pytest
 
 from lightspeed_collector.errors import Busy, Refused, SpoolError, StateError
 from lightspeed_collector.report import Report
+from tests.fakes.site import Site
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,12 @@ def test_quarantine_is_told_when_all_else_is_well() -> None:
     assert report.status == 65
     report.problem(Busy("later"))
     assert report.status == 75
+
+
+def test_quarantine_is_told_by_the_run_that_filled_it_alone(site: Site) -> None:
+    site.put(1, content=b"no record")
+    assert [site.run().status for _ in range(2)] == [65, 0]
+    assert len(site.quarantined) == 1
 
 
 def test_few_problems_of_a_kind_are_told_and_all_are_counted(caplog: pytest.LogCaptureFixture) -> None:

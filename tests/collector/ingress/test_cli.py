@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,14 @@ from tests.fakes.reference_ingress import COMMAND, Ingress
 def run(*options: object) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, "ingress", *map(str, options)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
+
+
+def test_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("--store", tmp_path / "store", "--port", port)
+    assert done.returncode == 69
+    assert f"another program listens at 127.0.0.1:{port}" in done.stderr
 
 
 @pytest.mark.parametrize(
