@@ -189,24 +189,27 @@ def _add_quarantine(commands: Commands) -> None:
 def _add_test_connection(commands: Commands) -> None:
     commands.add_parser(
         "test-connection",
-        help="ask the ingress whether it would take our uploads; stores nothing",
+        help="try address, TLS, proxy and credentials with the ingress's own connection test; stores nothing",
         description="Send the ingress's own connection test with our credentials, through the same proxy and TLS"
-        " settings as an upload. Nothing is stored. Works while the collector is disabled.",
+        " settings as an upload. Nothing is stored. An ingress doesn't look at the service name in a test: only an upload"
+        " tells whether it knows that. Works while the collector is disabled.",
     )
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError("must be more than 0")
+        raise argparse.ArgumentTypeError(f"{text}: expected a number of seconds, more than 0")
     return seconds
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number, at least 1")
+    return int(text)
 
 
 _ADD: dict[str, Callable[[Commands], None]] = {

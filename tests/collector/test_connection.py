@@ -23,11 +23,17 @@ def test_connection_test_is_sent_with_our_credentials_and_stores_nothing(site: S
     assert (ingress.stored, len(site.waiting), site.state.exists()) == ([], 1, False)
 
 
-def test_reference_ingress_passes_it(tmp_path: Path) -> None:
-    with Ingress(tmp_path / "store") as ingress:
+def test_reference_ingress_passes_it_without_a_word_on_the_service(tmp_path: Path) -> None:
+    with Ingress(tmp_path / "store", "--services", "others") as ingress:
         site = Site(tmp_path / "site", ingress.url)
-        assert site.collector("test-connection").status == 0
+        done = site.collector("test-connection")
         assert ingress.stored() == []
+        site.put(1)
+        assert site.run().status == 69
+    assert done.status == 0
+    first, second = done.stdout.splitlines()
+    assert first.startswith("the ingress answers its connection test: 200 in ")
+    assert second.startswith("not part of the test: ingress_content_service_name")
 
 
 @pytest.mark.parametrize(
