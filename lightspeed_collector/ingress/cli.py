@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _STATE = "/var/lib/lightspeed-ingress"
+_LAST_PORT = 65535
 _MAX_SIZE = 100 * 1024 * 1024
 _DESCRIPTION = """\
 Take uploads as console.redhat.com's ingress does, and keep each once.
@@ -55,7 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen at (%(default)s)")
-    add("--port", type=int, default=8081, help="port to listen at (%(default)s); 0 for any that is free")
+    add("--port", type=_port, default=8081, help="port to listen at (%(default)s); 0 for any that is free")
     add("--store", default=_STATE, metavar="DIR|s3://BUCKET/PREFIX", help="where payloads are kept (%(default)s)")
     add(
         "--state",
@@ -81,17 +82,22 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--tls-key", type=Path, metavar="FILE", help="and this key (PEM)")
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text}: expected a port, 0 to {_LAST_PORT}")
+    return int(text)
+
+
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number, at least 1")
+    return int(text)
 
 
 def _services(text: str) -> frozenset[str]:
     names = frozenset(filter(None, text.split(",")))
     if not names or not all(re.fullmatch("[a-z0-9-]+", name) for name in names):
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text}: expected names of a-z, 0-9 and dashes, with commas between them")
     return names
 
 

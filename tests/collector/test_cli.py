@@ -33,6 +33,23 @@ def test_wrong_command_line_is_64(arguments: list[str], capsys: pytest.CaptureFi
     assert "usage: lightspeed-collector" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["run", "--interval", "x"], "argument --interval: x: expected a number of seconds, more than 0"),
+        (["run", "--interval", "nan"], "argument --interval: nan: expected a number of seconds, more than 0"),
+        (["history", "--limit", "1.5"], "argument --limit: 1.5: expected a whole number, at least 1"),
+        (["ingress", "--threads", "many"], "argument --threads: many: expected a whole number, at least 1"),
+        (["ingress", "--port", "http"], "argument --port: http: expected a port, 0 to 65535"),
+        (["ingress", "--services", "A b"], "argument --services: A b: expected names of a-z, 0-9 and dashes"),
+    ],
+)
+def test_value_that_is_none_is_told_in_plain_words(site: Site, arguments: list[str], text: str) -> None:
+    done = site.collector(*arguments)
+    assert done.status == 64
+    assert text in done.stderr
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"lightspeed-collector {VERSION}\n"
