@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ Names are checked against the spool's contract, so that nothing is ever written 
 reported on stderr and left out.
 
 exit status: 0 done; 64 usage; 65 something in the store was no record, the rest was unpacked; 69 the bucket can't be
-used, or boto3 is missing; 73 DIR can't be written; 74 the store can't be read; 75 another run is adding to DIR."""
+used, or boto3 is missing; 73 DIR can't be written; 74 the store can't be read, or is none; 75 another run is adding to DIR."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -89,8 +90,10 @@ def main(args: argparse.Namespace) -> int:
     count = Count()
     try:
         store = open_store(args.store)
+        payloads = store.names()
+        first = list(islice(payloads, 1))  # what is no store is told before a folder is made for it
         with Folder(args.to) if args.to else Lines(sys.stdout.buffer) as sink:
-            for payload in store.names():
+            for payload in chain(first, payloads):
                 _unpack(store, payload, sink, count)
     except StoreError as error:
         return _fail(exits.UNAVAILABLE if args.store.startswith("s3://") else exits.IOERR, error)

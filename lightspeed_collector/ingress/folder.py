@@ -52,8 +52,10 @@ class Folder:
             self._memory.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             raise (FolderBusy if "locked" in str(error) else FolderError)(f"{self._path}: {error}") from error
-        except (OSError, sqlite3.DatabaseError) as error:
+        except sqlite3.DatabaseError as error:
             raise FolderError(f"{self._path}: {error}") from error
+        except OSError as error:
+            raise FolderError(f"{error.filename or self._path}: can't be made: {error.strerror}") from error
         return self
 
     def __exit__(

@@ -15,6 +15,7 @@ from typing import IO, Protocol
 from lightspeed_collector.ingress.draft import Draft
 
 SUFFIX = ".tar.gz"
+_MARKS = (".intentions", ".lock-", "notifications.jsonl")  # what an ingress makes in a store that is its state as well
 
 
 class StoreError(Exception):
@@ -34,7 +35,10 @@ class Store(Protocol):
     def url(self, name: str) -> str: ...
 
     def names(self) -> Iterator[str]:
-        """All that is kept, in the order of the names; for those who work with the store, never for HTTP."""
+        """All that is kept, in the order of the names; for those who work with the store, never for HTTP.
+
+        Raises `StoreError`, also for a folder that has never been a store.
+        """
 
     def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """What is kept under the name. Raises `StoreError`, also while it is read."""
@@ -78,9 +82,12 @@ class Directory:
         return digest
 
     def names(self) -> Iterator[str]:
-        with self._translated(""):
-            files = sorted(entry.name for entry in os.scandir(self._path) if entry.is_file(follow_symlinks=False))
-        yield from (name for name in files if name.endswith(SUFFIX) and not name.startswith("."))
+        with self._translated(""), os.scandir(self._path) as entries:
+            files = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+        found = sorted(name for name, file in files.items() if file and _is_payload(name))
+        if files and not found and not any(name.startswith(_MARKS) for name in files):
+            raise StoreError(f"{self._path}: is no store of an ingress: it holds other things and no payload")
+        yield from found
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
@@ -98,6 +105,10 @@ class Directory:
             yield
         except OSError as error:
             raise StoreError(f"{self._path / name}: {error.strerror}") from error
+
+
+def _is_payload(name: str) -> bool:
+    return name.endswith(SUFFIX) and not name.startswith(".")
 
 
 def make_directory(path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.fakes import starter
 from tests.fakes.archives import archive, member, special
 from tests.fakes.daemon import ROOT
-from tests.fakes.reference_ingress import COMMAND
+from tests.fakes.reference_ingress import COMMAND, Ingress
 
 
 def unpack(store: object, *options: object) -> subprocess.CompletedProcess[str]:
@@ -208,3 +208,25 @@ def test_a_folder_that_cannot_be(store: Path, tmp_path: Path) -> None:
 
 def test_a_store_must_be_named() -> None:
     assert subprocess.run([*COMMAND, "unpack"], capture_output=True, timeout=60, cwd=ROOT).returncode == 64
+
+
+def test_folder_that_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "transcripts").mkdir(parents=True)
+    done = unpack(tmp_path / "folder", "--to", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (74, "")
+    assert f"{tmp_path}/folder: is no store of an ingress" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_store_that_has_taken_nothing_yet(tmp_path: Path) -> None:
+    with Ingress(tmp_path / "store"):
+        assert unpack(tmp_path / "store").returncode == 0
+    (tmp_path / "empty").mkdir()
+    assert unpack(tmp_path / "empty").returncode == 0
+
+
+def test_folder_that_can_not_be_made_is_named_in_plain_words(store: Path) -> None:
+    done = unpack(store, "--to", "/proc/x")
+    assert done.returncode == 73
+    assert "/proc/x: can't be made: No such file or directory" in done.stderr
+    assert "Errno" not in done.stderr
