@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+import pwd
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -65,6 +67,9 @@ def _findings(
             yield key, f"{named[key]}: {error.strerror}: whether the collector's user may read it isn't known", False
         else:
             yield key, f"{named[key]}: {error.strerror}{_hint(named[key])}", certain
+    for key in named.keys() - absent.keys():
+        if other := _kept_from(named[key], settings.state_dir):
+            yield key, f"{named[key]}: can be read by root, and not by {other}, who runs the collector", False
     for fault in _contents(settings, {key: path for key, path in named.items() if key not in absent}):
         yield *fault, certain
 
@@ -89,6 +94,32 @@ def _told(look: Callable[[], object]) -> Iterator[tuple[str, str]]:
 
 def _hint(path: Path) -> str:
     return " (%d isn't replaced: give the credential's name alone)" if path.parts[0] == "%d" else ""
+
+
+def _kept_from(path: Path, state_dir: Path) -> str | None:
+    """Asked by root: the owner of the state directory, when that user can't read the file."""
+    if os.geteuid() != 0 or not state_dir.exists() or not (owner := state_dir.stat()).st_uid:
+        return None
+    command = ["test", "-r", str(path)]
+    done = subprocess.run(  # noqa: S603 - no shell, and nothing of a request
+        command, user=owner.st_uid, group=owner.st_gid, extra_groups=_groups(owner.st_uid), check=False
+    )
+    return None if done.returncode == 0 else _name(owner.st_uid)
+
+
+def _groups(user: int) -> list[int]:
+    try:
+        found = pwd.getpwuid(user)
+    except KeyError:
+        return []
+    return os.getgrouplist(found.pw_name, found.pw_gid)
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
 
 
 def _ours(state_dir: Path) -> bool:

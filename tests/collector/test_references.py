@@ -1,5 +1,7 @@
 """`--check-config` and the files that are named: judged as the next run would."""
 
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,22 @@ def test_file_of_a_collector_that_is_another_user_is_a_warning(site: Site, tmp_p
     assert done.status == 0
     assert "WARNING" in done.stderr
     assert "ca_bundle" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads what its user can't")
+@pytest.mark.parametrize(("mode", "told"), [(0o600, True), (0o644, False)])
+def test_root_is_told_of_a_file_that_the_collectors_user_can_not_read(site: Site, mode: int, told: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are root's alone
+        os.chmod(folder, 0o755)
+        token, state = Path(folder) / "token", Path(folder) / "state"
+        token.write_text("t0k3n")
+        token.chmod(mode)
+        state.mkdir()
+        os.chown(state, 12345, 12345)
+        site.configure(**named("ingress_server_auth_token_file", token), state_dir=str(state))
+        done = site.collector("--check-config")
+    assert done.status == 0
+    assert ("can be read by root, and not by user 12345, who runs the collector" in done.stderr) is told
 
 
 def test_every_fault_is_told(site: Site) -> None:
