@@ -30,7 +30,7 @@ _DESCRIPTION = """\
 Give out the records that an ingress has taken, each once: a record that came in several batches (same name, same
 content) is given out for the first of them. Payloads come in the order of their names, records as they were packed.
 
-Without --to, JSON lines on stdout:
+Without --to, JSON lines on stdout, but of records over 128 MiB, which only --to gives out:
   {"kind": "transcripts"|"feedback", "name": FILE NAME, "batch_id": BATCH, "record": {...}}
 
 With --to, files DIR/transcripts/NAME and DIR/feedback/NAME, byte for byte as they were collected; other content under
@@ -118,14 +118,17 @@ def main(args: argparse.Namespace) -> int:
 
 def _unpack(store: Store, payload: str, sink: Folder | Lines, count: Count) -> None:
     """Everything new in one payload. One with a fault is not finished: the next run will report it again."""
-    from lightspeed_collector.ingress.reading import records
+    from lightspeed_collector.ingress.reading import Unsound, records
 
     if sink.has(payload):
         return
     faults = Faults(payload)
-    with store.open(payload) as file:
-        for record in records(file, faults.add):
-            _add(record, payload.partition(".")[0], sink, count, faults)
+    try:
+        with store.open(payload) as file:
+            for record in records(file, faults.add):
+                _add(record, payload.partition(".")[0], sink, count, faults)
+    except Unsound as error:
+        faults.add(str(error))
     faults.close()
     count.payloads += 1
     count.faults += faults.count
@@ -134,11 +137,11 @@ def _unpack(store: Store, payload: str, sink: Folder | Lines, count: Count) -> N
 
 
 def _add(record: Record, batch_id: str, sink: Folder | Lines, count: Count, faults: Faults) -> None:
-    from lightspeed_collector.ingress.lines import NotJSON
+    from lightspeed_collector.ingress.lines import NoLine
 
     try:
         is_new = sink.add(record, batch_id)
-    except NotJSON as error:
+    except NoLine as error:
         faults.add(str(error))
     else:
         count.records += is_new

@@ -12,12 +12,16 @@ import hashlib
 import os
 import sqlite3
 import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from lightspeed_collector.ingress.reading import Record
 
+_PIECE = 1 << 20
 _TABLES = """
 CREATE TABLE IF NOT EXISTS payload (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS record (digest BLOB PRIMARY KEY) WITHOUT ROWID;
@@ -40,6 +44,7 @@ class Folder:
 
     def __init__(self, path: Path, settle_every: int = 10_000) -> None:
         self._path = path
+        self._draft = path / ".draft"
         self._settle_every = settle_every
         self._unsettled = 0
 
@@ -61,6 +66,8 @@ class Folder:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with suppress(OSError):
+            self._draft.unlink()
         try:
             self._settle()
         finally:
@@ -78,36 +85,39 @@ class Folder:
             self._memory.execute("BEGIN IMMEDIATE")
 
     def add(self, record: Record, batch_id: str) -> bool:
-        """False when this very record was added before."""
-        key = digest(record)
-        if self._memory.execute("SELECT 1 FROM record WHERE digest = ?", (key,)).fetchone():
-            return False
+        """False when this very record was added before. Raises what its pieces raise, too."""
         try:
-            self._write(record, key)
+            key = self._write(record)
+            if self._memory.execute("SELECT 1 FROM record WHERE digest = ?", (key,)).fetchone():
+                return False
+            self._place(record, key)
         except OSError as error:
             raise FolderError(f"{error.filename2 or error.filename or self._path}: {error.strerror}") from error
         self._memory.execute("INSERT INTO record VALUES (?)", (key,))
         self._unsettled += 1
         return True
 
-    def _write(self, record: Record, key: bytes) -> None:
-        """Under its name, or beside other content of that name as NAME.DIGEST.json."""
+    def _write(self, record: Record) -> bytes:
+        """Into the draft; its digest."""
+        known = digester(record)
+        descriptor = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)
+        with os.fdopen(descriptor, "wb") as file:
+            for piece in record.pieces:
+                known.update(piece)
+                file.write(piece)
+        return known.digest()
+
+    def _place(self, record: Record, key: bytes) -> None:
+        """The draft under the record's name, or beside other content of that name as NAME.DIGEST.json."""
         folder = self._path / record.kind
         for name in (record.name, f"{record.name.removesuffix('.json')}.{key.hex()[:12]}.json"):
             target = folder / name
             if not os.path.lexists(target):
-                self._create(target, record.content)
+                os.rename(self._draft, target)
                 return
-            if _content(target) == record.content:
+            if _alike(target, self._draft):
                 return
         raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder / record.name))
-
-    def _create(self, target: Path, content: bytes) -> None:
-        draft = self._path / ".draft"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.rename(draft, target)
 
     def _settle(self) -> None:
         if self._unsettled:
@@ -116,17 +126,21 @@ class Folder:
         self._unsettled = 0
 
 
-def digest(record: Record) -> bytes:
-    """What makes a record the same: kind, name and content."""
-    head = f"{record.kind}/{record.name}\n".encode()
-    return hashlib.blake2b(head + record.content, digest_size=16).digest()
+def digester(record: Record) -> hashlib.blake2b:
+    """Of what makes a record the same, kind, name and content; the content is yet to be fed to it."""
+    return hashlib.blake2b(f"{record.kind}/{record.name}\n".encode(), digest_size=16)
 
 
-def _content(path: Path) -> bytes | None:
-    """None when it isn't a plain file."""
+def _alike(path: Path, draft: Path) -> bool:
+    """Whether `path` is a plain file with the same content."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read() if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+        return False
+    with os.fdopen(descriptor, "rb") as file, draft.open("rb") as other:
+        is_plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return is_plain and all(one == two for one, two in zip_longest(_pieces(file), _pieces(other)))
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(_PIECE), b"")

@@ -1,4 +1,7 @@
-"""Records as JSON lines, each record once. It keeps 16 bytes of every record in memory to know repeats."""
+"""Records as JSON lines, each record once. It keeps 16 bytes of every record in memory to know repeats.
+
+A record stands in its line only when it is JSON, which is found out by reading it whole: one over 128 MiB is left out.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ import json
 from types import TracebackType
 from typing import IO, Self
 
-from lightspeed_collector.ingress.folder import digest
+from lightspeed_collector.ingress.folder import digester
 from lightspeed_collector.ingress.reading import Record
 
+_LONGEST = 128 << 20
 _BLANKS = bytes.maketrans(b"\r\n", b"  ")
 
 
-class NotJSON(Exception):
+class NoLine(Exception):
     """The record can't stand in a line of JSON."""
 
 
@@ -36,23 +40,28 @@ class Lines:
         pass
 
     def add(self, record: Record, batch_id: str) -> bool:
-        """False when this very record was added before; raises `NotJSON`."""
-        key = digest(record)
+        """False when this very record was added before; raises `NoLine`, and what its pieces raise."""
+        if record.size > _LONGEST:
+            raise NoLine(f"{record.kind}/{record.name} is too large for a line ({record.size} bytes): --to unpacks it")
+        content = b"".join(record.pieces)
+        known = digester(record)
+        known.update(content)
+        key = known.digest()
         if key in self._seen:
             return False
         head = {"kind": record.kind, "name": record.name, "batch_id": batch_id}
-        self._out.write(json.dumps(head)[:-1].encode() + b', "record": ' + _one_line(record) + b"}\n")
+        self._out.write(json.dumps(head)[:-1].encode() + b', "record": ' + _one_line(record, content) + b"}\n")
         self._seen.add(key)
         return True
 
 
-def _one_line(record: Record) -> bytes:
+def _one_line(record: Record, content: bytes) -> bytes:
     """The record as it is; a line break in JSON (RFC 8259) can only be white space."""
     try:
-        json.loads(record.content.decode(), parse_constant=_refuse)
+        json.loads(content.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise NotJSON(f"{record.kind}/{record.name} is not JSON: {error}") from None
-    return record.content.strip().translate(_BLANKS)
+        raise NoLine(f"{record.kind}/{record.name} is not JSON: {error}") from None
+    return content.strip().translate(_BLANKS)
 
 
 def _refuse(constant: str) -> object:

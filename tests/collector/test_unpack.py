@@ -17,6 +17,7 @@ from tests.fakes import starter
 from tests.fakes.archives import archive, member, special
 from tests.fakes.daemon import ROOT
 from tests.fakes.reference_ingress import COMMAND, Ingress
+from tests.fakes.site import Site
 
 
 def unpack(store: object, *options: object) -> subprocess.CompletedProcess[str]:
@@ -143,7 +144,6 @@ class TestFolder:
         (out / name).symlink_to(elsewhere)
         (out / ".draft").symlink_to(elsewhere)
         assert unpack(store, "--to", out).returncode == 73
-        (out / ".draft").unlink()
         assert unpack(store, "--to", out).returncode == 0
         assert elsewhere.read_bytes() == b"precious"
         assert sorted(files(out).values()) == [b'"new"']
@@ -230,3 +230,20 @@ def test_folder_that_can_not_be_made_is_named_in_plain_words(store: Path) -> Non
     assert done.returncode == 73
     assert "/proc/x: can't be made: No such file or directory" in done.stderr
     assert "Errno" not in done.stderr
+
+
+def test_record_larger_than_memory_may_be_is_given_out(tmp_path: Path) -> None:
+    """What the ingress takes in pieces, `unpack` gives out in pieces."""
+    out, content = tmp_path / "out", b'{"a":"' + b" " * (129 << 20) + b'"}'
+    with Ingress(tmp_path / "store") as ingress:
+        site = Site(tmp_path / "site", ingress.url)
+        (member_name,) = site.put(1, content=content)
+        small = site.put(1)
+        assert (site.run().status, site.waiting) == (0, {})
+    frugal = ["prlimit", f"--data={96 << 20}", *COMMAND, "unpack", str(tmp_path / "store"), "--to", str(out)]
+    done = subprocess.run(frugal, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert (done.returncode, "2 records new" in done.stderr) == (0, True)
+    assert files(out) == {member_name: content, **small}
+    lines = unpack(tmp_path / "store")
+    assert (lines.returncode, len(lines.stdout.splitlines())) == (65, 1)
+    assert "too large for a line" in lines.stderr

@@ -8,7 +8,7 @@ import pytest
 from lightspeed_collector.ingress.folder import Folder, FolderBusy, FolderError
 from lightspeed_collector.ingress.reading import Record
 
-ONE = Record("transcripts", "one.json", b"1")
+ONE = Record("transcripts", "one.json", 1, [b"1"])
 
 
 def test_a_record_is_added_once_over_runs(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_the_same_content_under_another_kind_or_name_is_another_record(tmp_path:
 def test_other_content_under_a_name_is_put_beside_it(tmp_path: Path) -> None:
     with Folder(tmp_path) as folder:
         assert folder.add(ONE, "a")
-        assert folder.add(ONE._replace(content=b"2"), "b")
+        assert folder.add(ONE._replace(pieces=[b"2"]), "b")
     contents = {path.name: path.read_bytes() for path in (tmp_path / "transcripts").iterdir()}
     assert contents.pop("one.json") == b"1"
     ((name, content),) = contents.items()
