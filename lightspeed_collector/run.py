@@ -78,7 +78,7 @@ class Collection:
             stack.enter_context(closing(database))
             spool = stack.enter_context(Spool(self.config.folders, self.report.problem))
             lock.folders(spool.descriptors.values())
-            for storage in spool.missing:
+            for storage in sorted(spool.missing):
                 log.info("%s: no such folder, taken for an empty one", self.config.folders[storage])
             parts = _Parts(self, state, database, spool)
             if not parts.ledger.settled:
