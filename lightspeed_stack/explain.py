@@ -1,15 +1,19 @@
 """Say what is wrong with a value that a schema of openapi.yaml refused, in upstream's words (pydantic's items).
 
 Fields in the order in which the schema declares them, unknown ones after them, rules about the whole object last and
-only when its fields are right. What `x-checked-later` marks is not looked at here.
+only when its fields are right. What `x-checked-later` marks is not looked at here. A value is walked only as far as
+its faults are asked for, and repeated only in excerpts: what is told stays small however much is wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import jsonschema_rs
+
+from lightspeed_stack import excerpt
 
 Schema = Mapping[str, Any]
 Item = dict[str, Any]
@@ -19,7 +23,8 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {"string": str, "array": list, "
 
 
 def item(kind: str, loc: Loc, message: str, value: object, **ctx: object) -> Item:
-    made: Item = {"type": kind, "loc": list(loc), "msg": message, "input": value}
+    where = [excerpt.of_text(part, excerpt.NAME_CHARACTERS) if isinstance(part, str) else part for part in loc]
+    made: Item = {"type": kind, "loc": where, "msg": message, "input": excerpt.of(value)}
     return made | {"ctx": ctx} if ctx else made
 
 
@@ -61,8 +66,12 @@ class Explainer:
             yield from _scalar(schema, value, loc)
 
     def _object(self, schema: Schema, value: dict[str, Any], loc: Loc) -> Iterator[Item]:
-        faults = [*self._fields(schema, value, loc), *_extras(schema, value, loc)]
-        yield from faults or self._rules(schema, value, loc)
+        is_right = True
+        for fault in chain(self._fields(schema, value, loc), _extras(schema, value, loc)):
+            is_right = False
+            yield fault
+        if is_right:
+            yield from self._rules(schema, value, loc)
 
     def _fields(self, schema: Schema, value: dict[str, Any], loc: Loc) -> Iterator[Item]:
         for name, field in schema.get("properties", {}).items():
@@ -128,7 +137,8 @@ _COMPLAINTS = {
 
 
 def _value_error(schema: Schema, value: object, loc: Loc) -> Item:
-    return item("value_error", loc, f"Value error, {schema['x-error'].replace('{}', str(value))}", value, error={})
+    words = schema["x-error"].replace("{}", excerpt.of_text(str(value)))
+    return item("value_error", loc, f"Value error, {words}", value, error={})
 
 
 def _extras(schema: Schema, value: dict[str, Any], loc: Loc) -> Iterator[Item]:

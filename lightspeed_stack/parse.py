@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import islice
 from typing import Any, Final, NoReturn
 
 import jsonschema_rs
@@ -23,6 +24,7 @@ from lightspeed_stack import errors, explain
 
 BODY: Final = ("body",)
 _EXCERPT = 200
+_MOST_ITEMS = 100
 _UUID = re.compile("-".join(f"[0-9a-f]{{{digits}}}" for digits in (8, 4, 4, 4, 12)))
 
 
@@ -175,9 +177,12 @@ class _Shape:
             raise errors.Invalid([explain.missing(BODY, None)])
         if not isinstance(body, dict):
             raise errors.Invalid([explain.not_an_object(BODY, body)])
-        if not self._is_valid(body) and (items := list(self._explainer.explain(self._schema, body, BODY))):
+        if not self._is_valid(body) and (items := self._first_items(body)):
             raise errors.Invalid(items)
         return body
+
+    def _first_items(self, body: object) -> list[explain.Item]:
+        return list(islice(self._explainer.explain(self._schema, body, BODY), _MOST_ITEMS))
 
 
 def _is_json(content_type: str) -> bool:

@@ -8,6 +8,7 @@ import selectors
 import signal
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
@@ -282,6 +283,25 @@ def test_one_line_a_request_and_no_text_in_the_log(fake: FakeProvider, tmp_path:
     [line] = [line for line in stack.log if "request=r-1 " in line]
     assert re.search(r"POST /v1/query 200 \d+\.\d ms request=r-1 user=[0-9a-f]{64} outcome=complete$", line)
     assert not [line for line in stack.log if "private" in line or "alice" in line or "Hello" in line]
+
+
+FEEDBACK = {"conversation_id": str(uuid.UUID(int=1)), "user_question": "", "llm_response": ""}
+FAULTY = {
+    "attachments that lack everything": ("query", json.dumps({"query": "x", "attachments": [{}] * 24_000})),
+    "categories that are none": ("feedback", json.dumps(FEEDBACK | {"categories": [""] * 24_000})),
+    "fields that nobody knows": ("query", json.dumps({f"unknown {number}": [] for number in range(4_000)})),
+    "a long name that nobody knows": ("query", json.dumps({"x" * 90_000: 1})),
+    "a text that is no id": ("query", json.dumps({"query": "x", "conversation_id": "x" * 90_000})),
+}
+
+
+@pytest.mark.parametrize(("path", "body"), FAULTY.values(), ids=list(FAULTY))
+def test_however_much_is_wrong_the_answer_is_short(stack: Stack, path: str, body: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    told = requests.post(f"{stack.url}/v1/{path}", data=body, headers=headers, timeout=DEADLINE)
+    assert told.status_code == 422
+    assert 1 <= len(told.json()["detail"]) <= 100
+    assert len(told.content) < 60_000
 
 
 def test_what_is_stored_is_stored_in_whichever_worker(stack: Stack) -> None:
