@@ -40,8 +40,9 @@ what is new, also when files have been moved away since. A run that was killed i
 Names are checked against the spool's contract, so that nothing is ever written elsewhere. What is no record is
 reported on stderr and left out.
 
-exit status: 0 done; 64 usage; 65 something in the store was no record, the rest was unpacked; 69 the bucket can't be
-used, or boto3 is missing; 73 DIR can't be written; 74 the store can't be read, or is none; 75 another run is adding to DIR."""
+exit status: 0 done; 64 usage; 65 something in the store was no record, the rest was unpacked; 69 the bucket or an
+object in it can't be used, or boto3 is missing; 73 DIR can't be written; 74 the store is none, or it or a payload in it
+can't be read; 75 another run is adding to DIR. One payload that can't be read keeps no other from being unpacked."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,6 +61,7 @@ class Count:
     payloads: int = 0
     records: int = 0
     repeats: int = 0
+    unread: int = 0
     faults: int = 0
 
 
@@ -87,7 +89,7 @@ def main(args: argparse.Namespace) -> int:
     from lightspeed_stack.daemon.log import setup
 
     setup("lightspeed-unpack", getattr(args, "verbose", False))
-    count = Count()
+    count, unread = Count(), exits.UNAVAILABLE if args.store.startswith("s3://") else exits.IOERR
     try:
         store = open_store(args.store)
         payloads = store.names()
@@ -96,7 +98,7 @@ def main(args: argparse.Namespace) -> int:
             for payload in chain(first, payloads):
                 _unpack(store, payload, sink, count)
     except StoreError as error:
-        return _fail(exits.UNAVAILABLE if args.store.startswith("s3://") else exits.IOERR, error)
+        return _fail(unread, error)
     except FolderBusy as error:
         return _fail(exits.TEMPFAIL, error)
     except FolderError as error:
@@ -113,26 +115,34 @@ def main(args: argparse.Namespace) -> int:
         count.repeats,
         count.faults,
     )
+    if count.unread:
+        log.error("%d payloads can't be read; another run tries them again", count.unread)
+        return unread
     return exits.DATAERR if count.faults else exits.OK
 
 
 def _unpack(store: Store, payload: str, sink: Folder | Lines, count: Count) -> None:
     """Everything new in one payload. One with a fault is not finished: the next run will report it again."""
     from lightspeed_collector.ingress.reading import Unsound, records
+    from lightspeed_collector.ingress.store import PayloadError
 
     if sink.has(payload):
         return
-    faults = Faults(payload)
+    faults, unread = Faults(payload), 0
     try:
         with store.open(payload) as file:
             for record in records(file, faults.add):
                 _add(record, payload.partition(".")[0], sink, count, faults)
     except Unsound as error:
         faults.add(str(error))
+    except PayloadError as error:
+        log.error("%s", error)
+        unread = 1
     faults.close()
     count.payloads += 1
     count.faults += faults.count
-    if not faults.count:
+    count.unread += unread
+    if not faults.count and not unread:
         sink.finish(payload)
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from lightspeed_collector.ingress.draft import Draft
-from lightspeed_collector.ingress.store import SUFFIX, StoreError
+from lightspeed_collector.ingress.store import SUFFIX, PayloadError, StoreError
 
 try:
     import boto3
@@ -79,11 +79,19 @@ class Bucket:
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
         with _translated(self.url(name)):
-            body = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"]
-            try:
-                yield body
-            finally:
-                body.close()
+            body = self._object(name)
+        try:
+            yield body
+        except BotoCoreError as error:
+            raise PayloadError(f"{self.url(name)}: {error}") from error
+        finally:
+            body.close()
+
+    def _object(self, name: str) -> Any:
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"]
+        except ClientError as error:
+            raise PayloadError(f"{self.url(name)}: {error}") from error
 
 
 def _config() -> Config:

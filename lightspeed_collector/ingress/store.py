@@ -6,20 +6,29 @@ Nothing that is there is ever written over, moved or removed.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from lightspeed_collector.ingress.draft import Draft
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 SUFFIX = ".tar.gz"
+_SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MARKS = (".intentions", ".lock-", "notifications.jsonl")  # what an ingress makes in a store that is its state as well
 
 
 class StoreError(Exception):
     """The store can't take or show a payload; nothing was acknowledged."""
+
+
+class PayloadError(StoreError):
+    """This payload can't be read; others perhaps can."""
 
 
 class Store(Protocol):
@@ -41,7 +50,7 @@ class Store(Protocol):
         """
 
     def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
-        """What is kept under the name. Raises `StoreError`, also while it is read."""
+        """What is kept under the name. Raises `StoreError`, also while it is read: `PayloadError` when others may be fine."""
 
 
 def open_store(place: str) -> Store:
@@ -91,9 +100,11 @@ class Directory:
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        with self._translated(name):
-            descriptor = os.open(self._path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
+            kept = _Kept(self._path / name, opener=lambda path, flags: os.open(path, flags | _SAFELY))
+        except OSError as error:
+            raise PayloadError(f"{self._path / name}: {error.strerror}") from error
+        with io.BufferedReader(kept) as file:
             yield file
 
     def url(self, name: str) -> str:
@@ -105,6 +116,14 @@ class Directory:
             yield
         except OSError as error:
             raise StoreError(f"{self._path / name}: {error.strerror}") from error
+
+
+class _Kept(io.FileIO):
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise PayloadError(f"{self.name}: {error.strerror}") from error
 
 
 def _is_payload(name: str) -> bool:

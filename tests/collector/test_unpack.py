@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import starter
+from tests.fakes import starter, strace
 from tests.fakes.archives import archive, member, special
 from tests.fakes.daemon import ROOT
 from tests.fakes.reference_ingress import COMMAND, Ingress
@@ -183,6 +183,18 @@ class TestUnsound:
         assert done.returncode == 65
         assert len(done.stderr.splitlines()) < 10
         assert "95 more faults" in done.stderr
+
+    @pytest.mark.parametrize("call", ["openat", "read"])
+    def test_a_payload_that_can_not_be_read_stops_no_other(self, store: Path, tmp_path: Path, call: str) -> None:
+        out, broken = tmp_path / "out", store / "a.tar.gz"
+        failing = strace.injecting_at(tmp_path / "trace", broken, call, "error=EIO")
+        done = subprocess.run(
+            [*failing, *COMMAND, "unpack", str(store), "--to", str(out)], capture_output=True, text=True, cwd=ROOT
+        )
+        assert (done.returncode, sorted(files(out).values())) == (74, [b'{"n": 1}', b'{"n": 3}', b'{"n": 4}'])
+        assert f"{broken}: Input/output error" in done.stderr
+        assert unpack(store, "--to", out).returncode == 0
+        assert len(files(out)) == 4
 
     def test_what_is_no_payload_is_passed_over(self, store: Path) -> None:
         (store / "folder.tar.gz").mkdir()

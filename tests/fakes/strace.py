@@ -56,6 +56,11 @@ def injecting(log: Path, call: str, number: int, what: str) -> tuple[str, ...]:
     return tracing(log, *quick, "-e", f"inject={call}:{what}:when={number}")
 
 
+def injecting_at(log: Path, path: Path, call: str, what: str) -> tuple[str, ...]:
+    """Each `call` that concerns this file meets `what`; a number may follow (error=EIO:when=2+)."""
+    return ("strace", "-f", "-o", str(log), "-P", str(path), "-e", f"inject={call}:{what}")
+
+
 def calls(log: Path) -> list[Call]:
     """Those that were finished, in the order in which they began."""
     begun: list[str] = []

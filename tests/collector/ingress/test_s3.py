@@ -1,6 +1,7 @@
 """The ingress with a bucket behind it, and the data team reading from there; the bucket is moto's, over HTTP."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,3 +122,15 @@ def test_the_data_team_unpacks_from_there(tmp_path: Path, s3: S3, place: str, mo
     gone = subprocess.run([*command[:4], "s3://no-such-bucket"], capture_output=True, text=True, cwd=ROOT)
     assert gone.returncode == 69
     assert len(gone.stderr.splitlines()) == 1
+
+
+def test_an_object_that_can_not_be_had_stops_no_other(tmp_path: Path, s3: S3, place: str) -> None:
+    name, body = batch()
+    client, bucket = s3.client(), place.split("/")[2]
+    client.put_object(Bucket=bucket, Key="in/coming/0.tar.gz", Body=body, StorageClass="GLACIER")
+    client.put_object(Bucket=bucket, Key=f"in/coming/{name}.tar.gz", Body=body)
+    command = [*COMMAND, "unpack", place, "--to", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **s3.environ})
+    assert done.returncode == 69
+    assert f"{place}/0.tar.gz: An error occurred (InvalidObjectState)" in done.stderr
+    assert "2 records new" in done.stderr
