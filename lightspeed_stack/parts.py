@@ -68,6 +68,8 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
     remembered, tally = Conversations(address), Tally(address)
     memory = Memory(remembered)
     redactor = redact.from_config(config.redaction, measured.redacted)
+    switch = Switch(config.state_dir, config.user_data_collection.feedback_enabled)
+    switch.settle()
     transcripts = kept.get("transcripts") if config.user_data_collection.transcripts_enabled else None
     return Parts(
         gate=gate,
@@ -78,7 +80,7 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
         conversations=remembered,
         memory=memory,
         redactor=redactor,
-        switch=Switch(config.state_dir, config.user_data_collection.feedback_enabled),
+        switch=switch,
         opt_outs=OptOuts(config.state_dir),
         streams=Streams(runtime_dir / "streams"),
         interactions=Interactions(

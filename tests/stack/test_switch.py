@@ -28,12 +28,39 @@ def test_set_tells_the_position_before(tmp_path: Path) -> None:
     assert switch.get() is False
 
 
-def test_position_outlives_a_restart_with_another_default(tmp_path: Path) -> None:
-    Switch(tmp_path, True).set(False)
-    assert Switch(tmp_path, True).get() is False
-    Switch(tmp_path, False).set(True)
-    assert Switch(tmp_path, False).get() is True
+@pytest.mark.parametrize("default", [True, False])
+def test_position_outlives_a_restart(tmp_path: Path, default: bool) -> None:
+    for position in (not default, default, not default):
+        Switch(tmp_path, default).set(position)
+        restarted = Switch(tmp_path, default)
+        restarted.settle()
+        assert restarted.get() is position
     assert os.listdir(tmp_path) == [FILE]
+
+
+@pytest.mark.parametrize("position", [True, False])
+@pytest.mark.parametrize("default", [True, False])
+def test_another_configured_position_wins(tmp_path: Path, default: bool, position: bool) -> None:
+    Switch(tmp_path, default).set(position)
+    reconfigured = Switch(tmp_path, not default)
+    assert reconfigured.get() is not default
+    assert reconfigured.set(position) is not default
+    assert reconfigured.get() is position
+
+
+@pytest.mark.parametrize("position", [True, False])
+@pytest.mark.parametrize("default", [True, False])
+def test_a_position_does_not_come_back_with_the_configured_one(tmp_path: Path, default: bool, position: bool) -> None:
+    Switch(tmp_path, default).set(position)
+    Switch(tmp_path, not default).settle()
+    assert Switch(tmp_path, default).get() is default
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_damaged_file_is_left_for_somebody_to_look_at(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"maybe\n")
+    Switch(tmp_path, True).settle()
+    assert (tmp_path / FILE).read_bytes() == b"maybe\n"
 
 
 def test_others_see_each_turn_at_once_however_fast(tmp_path: Path) -> None:
