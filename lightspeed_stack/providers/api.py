@@ -17,12 +17,14 @@ from lightspeed_stack.daemon.config import ConfigError, Fault
 from lightspeed_stack.daemon.credentials import CredentialError
 from lightspeed_stack.daemon.schema import Secret
 from lightspeed_stack.daemon.version import VERSION
-from lightspeed_stack.providers import dial
+from lightspeed_stack.providers import completions, dial
 from lightspeed_stack.providers.base import Client
 from lightspeed_stack.providers.dial import Dialer
 from lightspeed_stack.providers.exchange import Exchange, Limits
 from lightspeed_stack.providers.pool import Pool
 
+_EVENT_BYTES = 256  # of one event, which may bring but a byte of text
+_THOUGHT_BYTES = 65536  # come on top
 OPENAI = "https://api.openai.com/v1"
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -38,15 +40,22 @@ class Api:
         self._pool = Pool(self._dialer)
         self._key = Key(settings.api_key, settings.api_key_file)
         self._headers = self._common(settings)
-        self._limits = Limits(settings.read_timeout_seconds, settings.total_timeout_seconds, settings.max_answer_bytes)
+        self.max_answer_bytes = settings.max_answer_bytes
+        seconds = settings.read_timeout_seconds, settings.total_timeout_seconds
+        self._whole = Limits(*seconds, completions.largest(self.max_answer_bytes))
+        self._in_pieces = Limits(*seconds, _EVENT_BYTES * (self.max_answer_bytes + _THOUGHT_BYTES))
 
     def look_up(self) -> None:
         """Find out now where the server is: a request that follows need not block for that."""
         self._dialer.look_up()
 
-    def ask(self, body: bytes, client: Client | None = None) -> Exchange:
+    def ask(self, body: bytes) -> Exchange:
         """POST a question. Raises CredentialError when the key can't be read."""
-        return self._exchange("POST", "chat/completions", body, self._limits, client)
+        return self._exchange("POST", "chat/completions", body, self._whole)
+
+    def ask_for_stream(self, body: bytes, client: Client | None) -> Exchange:
+        """As `ask`, for an answer whose text is for the reader to limit."""
+        return self._exchange("POST", "chat/completions", body, self._in_pieces, client)
 
     def look(self, resource: str, limits: Limits) -> Exchange:
         """GET a resource. Raises CredentialError when the key can't be read."""

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 from lightspeed_stack.providers.base import Answer, Message
 
+_FRAME_BYTES = 65536
+_ESCAPED_BYTES = 6  # as \u0061
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -70,6 +73,11 @@ def delta(data: str) -> Delta:
     said = choice.get("delta")
     text = _text(said) if isinstance(said, dict) else ""
     return Delta(text, choice.get("finish_reason") is not None, _usage(parsed))
+
+
+def largest(text_bytes: int) -> int:
+    """How many bytes of JSON an answer, or one event of it, may be when its text is no longer than so."""
+    return _ESCAPED_BYTES * text_bytes + _FRAME_BYTES
 
 
 def models(body: bytes) -> tuple[str, ...]:

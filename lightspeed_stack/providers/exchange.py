@@ -2,7 +2,7 @@
 
 The bytes are ours because one call through requests costs half of what a whole query may
 (1.1 ms of processor time against 0.1 ms), and because every wait here ends at a deadline, at the asker's hang-up or at
-an abort. Redirects are not followed, cookies are not kept, and an answer never grows past `max_bytes`.
+an abort. Redirects are not followed, cookies are not kept, and a body never grows past `max_bytes`.
 """
 
 from __future__ import annotations

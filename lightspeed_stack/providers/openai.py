@@ -16,6 +16,7 @@ from lightspeed_stack.providers.api import Api
 from lightspeed_stack.providers.base import Answer, Client, Message, Model
 from lightspeed_stack.providers.exchange import Exchange, Limits
 from lightspeed_stack.providers.failures import FAILURES, Refused, translate
+from lightspeed_stack.providers.reader import check_length
 from lightspeed_stack.providers.telling import Telling
 
 MODELS_SECONDS = 60.0
@@ -48,7 +49,9 @@ class OpenAI:
         self._api.look_up()
         try:
             exchange = self._api.ask(completions.question(messages, model))
-            return completions.answer(_whole(exchange))
+            answer = completions.answer(_whole(exchange))
+            check_length(answer.text, self._api.max_answer_bytes)
+            return answer
         except FAILURES as failure:
             raise translate(failure, self.name, model) from None
 

@@ -6,26 +6,36 @@ from collections.abc import Iterable, Sequence
 
 from lightspeed_stack.providers import completions, sse
 from lightspeed_stack.providers.completions import Nonsense, Reported
-from lightspeed_stack.providers.reply import Broken
+from lightspeed_stack.providers.reply import Broken, TooBig
 
 _DONE = "[DONE]"
 
 
 class Reader:
-    """`usage` is input and output tokens; `finished` when all was said, `done` when the server says that it is done."""
+    """`usage` is input and output tokens; `finished` when all was said, `done` when the server says that it is done.
 
-    def __init__(self) -> None:
+    The text may have `max_bytes`, in UTF-8; what is not told, as a model's thoughts, is not counted.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
         self.usage = (0, 0)
         self.done = False
         self.finished = False
-        self.failure: Nonsense | Reported | None = None
+        self.failure: Nonsense | Reported | TooBig | None = None
+        self._left = max_bytes
+        self._longest_event = completions.largest(max_bytes)
+        self._eventless_bytes = 0
         self._events = 0
         self._half = ""
         self._parser = sse.Parser()
 
     def read(self, piece: bytes) -> Sequence[str]:
         """The tokens before the first event that is a failure, which is kept in `failure`."""
-        return self._tokens(self._parser.feed(piece))
+        events = self._parser.feed(piece)
+        self._eventless_bytes = 0 if events else self._eventless_bytes + len(piece)
+        if self._eventless_bytes > self._longest_event:
+            self.failure = TooBig()
+        return self._tokens(events)
 
     def end(self) -> Sequence[str]:
         return [*self._tokens(self._parser.end()), *completions.whole(self._half)]
@@ -45,9 +55,15 @@ class Reader:
             if self.done or self.failure is not None:
                 break
             token = self._token(event.data)
-            if token:
+            if token and self._fits(token):
                 tokens.append(token)
         return tokens
+
+    def _fits(self, token: str) -> bool:
+        self._left -= len(token.encode())
+        if self._left < 0:
+            self.failure = TooBig()
+        return self._left >= 0
 
     def _token(self, data: str) -> str:
         if data == _DONE:
@@ -69,3 +85,9 @@ class Reader:
         if completions.is_half(text):
             text, self._half = text[:-1], text[-1]
         return completions.whole(text)
+
+
+def check_length(text: str, max_bytes: int) -> None:
+    """Raises TooBig."""
+    if len(text.encode()) > max_bytes:
+        raise TooBig

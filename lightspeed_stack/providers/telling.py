@@ -15,8 +15,8 @@ from lightspeed_stack.providers.api import Api
 from lightspeed_stack.providers.base import Chunk, Client, Message
 from lightspeed_stack.providers.exchange import Exchange
 from lightspeed_stack.providers.failures import FAILURES, Refused, translate
-from lightspeed_stack.providers.reader import Reader
-from lightspeed_stack.providers.reply import Broken
+from lightspeed_stack.providers.reader import Reader, check_length
+from lightspeed_stack.providers.reply import Broken, TooBig
 from lightspeed_stack.providers.wait import Aborted, TimedOut
 
 _JSON = "application/json"
@@ -61,7 +61,7 @@ class Telling:
             self._exchange.abort()
 
     def _tell(self, question: bytes) -> Tokens:
-        exchange = self._exchange = self._api.ask(question, self._client)
+        exchange = self._exchange = self._api.ask_for_stream(question, self._client)
         if self._closed:
             return
         with closing(iter(exchange)) as pieces:
@@ -71,17 +71,18 @@ class Telling:
                 if not first:
                     yield ()
             if exchange.status != 200:
-                complaint = (yield from _whole(first, pieces)).decode(errors="replace")
+                complaint = (yield from self._whole(first, pieces)).decode(errors="replace")
                 raise Refused(exchange.status, complaint, exchange.header("retry-after"))
             if exchange.header("content-type").startswith(_JSON):
-                answer = completions.answer((yield from _whole(first, pieces)))
+                answer = completions.answer((yield from self._whole(first, pieces)))
+                check_length(answer.text, self._api.max_answer_bytes)
                 self.usage = answer.input_tokens, answer.output_tokens
                 yield (answer.text,)
             else:
                 yield from self._in_pieces(exchange, chain((first,), pieces))
 
     def _in_pieces(self, exchange: Exchange, pieces: Iterable[bytes]) -> Tokens:
-        reader = Reader()
+        reader = Reader(self._api.max_answer_bytes)
         try:
             for piece in pieces:
                 if not piece:
@@ -101,12 +102,13 @@ class Telling:
             if not reader.finished:
                 raise
 
-
-def _whole(first: bytes, pieces: Iterable[bytes]) -> Generator[Sequence[str], None, bytes]:
-    """The whole body; nothing is told until it is there."""
-    body = bytearray(first)
-    for piece in pieces:
-        body += piece
-        if not piece:
-            yield ()
-    return bytes(body)
+    def _whole(self, first: bytes, pieces: Iterable[bytes]) -> Generator[Sequence[str], None, bytes]:
+        """The whole body; nothing is told until it is there."""
+        body = bytearray(first)
+        for piece in pieces:
+            body += piece
+            if len(body) > completions.largest(self._api.max_answer_bytes):
+                raise TooBig
+            if not piece:
+                yield ()
+        return bytes(body)

@@ -121,6 +121,13 @@ def begun(*then: Step) -> Script:
     yield from then
 
 
+def verbose(request: Request) -> Script:
+    """2,000 short tokens, each in an event as long as vLLM's, with thoughts before them."""
+    more = {"created": 1724200000, "model": "meta-llama/Llama-3.1-8B-Instruct", "system_fingerprint": "x" * 60}
+    thought = event({"content": "", "reasoning_content": " hm"}, **more)
+    return said(*[thought] * 500, *[event({"content": " a"}, **more)] * 2000, STOP, USED, DONE)
+
+
 def ok(request: Request) -> Script:
     return spoken(request, TOKENS)
 
@@ -241,6 +248,7 @@ BEHAVIOURS: dict[str, Callable[[Request], Script]] = {
     "comments-only": comments_only,
     "drip-headers": drip_headers,
     "endless-headers": endless_headers,
+    "verbose": verbose,
     "bytewise": bytewise,
     "gzip": lambda request: packed(request, "gzip", gzip.compress),
     "deflate": lambda request: packed(request, "deflate", zlib.compress),

@@ -6,24 +6,24 @@ import pytest
 
 from lightspeed_stack.providers.completions import Nonsense, Reported
 from lightspeed_stack.providers.reader import Reader
-from lightspeed_stack.providers.reply import Broken
-from tests.fakes.misbehaviours import DONE, ROLE, STOP, TOOL, USED, token
+from lightspeed_stack.providers.reply import Broken, TooBig
+from tests.fakes.misbehaviours import DONE, ROLE, STOP, TOOL, USED, event, token
 
 HELLO = token("Hello") + token(" you")
 
 
 def test_tokens_that_come_together() -> None:
-    reader = Reader()
+    reader = Reader(1000)
     assert reader.read(ROLE + HELLO) == ["Hello", " you"]
     assert not reader.finished
 
 
 def test_only_text_is_told() -> None:
-    assert Reader().read(ROLE + TOOL + STOP + USED) == []
+    assert Reader(1000).read(ROLE + TOOL + STOP + USED) == []
 
 
 def test_the_end_and_the_count() -> None:
-    reader = Reader()
+    reader = Reader(1000)
     reader.read(HELLO + STOP)
     assert (reader.finished, reader.done, reader.usage) == (True, False, (0, 0))
     reader.read(USED + DONE + token("too late"))
@@ -32,7 +32,7 @@ def test_the_end_and_the_count() -> None:
 
 
 def test_an_event_without_its_blank_line() -> None:
-    reader = Reader()
+    reader = Reader(1000)
     assert reader.read(token("Hello")[:-1]) == []
     assert reader.end() == ["Hello"]
 
@@ -41,7 +41,7 @@ def test_an_event_without_its_blank_line() -> None:
     ("data", "kind"), [(b"data: {\n\n", Nonsense), (b'data: {"error": "x"}\n\n', Reported), (b"data: []\n\n", Nonsense)]
 )
 def test_what_came_before_a_failure_is_told(data: bytes, kind: type[Exception]) -> None:
-    reader = Reader()
+    reader = Reader(1000)
     assert reader.read(token("Hello") + data + token("no more")) == ["Hello"]
     assert isinstance(reader.failure, kind)
     with pytest.raises(kind):
@@ -49,7 +49,7 @@ def test_what_came_before_a_failure_is_told(data: bytes, kind: type[Exception]) 
 
 
 def test_a_character_that_two_tokens_share() -> None:
-    reader = Reader()
+    reader = Reader(1000)
     assert reader.read(token("a\ud83d")) == ["a"]
     assert reader.read(token("\udc0e!")) == ["🐎!"]
     assert reader.read(token("\ud83d")) == []
@@ -57,7 +57,7 @@ def test_a_character_that_two_tokens_share() -> None:
 
 
 def test_a_stream_that_just_ends() -> None:
-    reader = Reader()
+    reader = Reader(1000)
     with pytest.raises(Nonsense, match="no events"):
         reader.judge(told_to_end=True)
     reader.read(HELLO)
@@ -66,3 +66,28 @@ def test_a_stream_that_just_ends() -> None:
         reader.judge(told_to_end=False)
     reader.read(STOP)
     reader.judge(told_to_end=False)
+
+
+def test_text_is_counted_and_nothing_else() -> None:
+    reader = Reader(10)
+    assert reader.read(event({"reasoning_content": "x" * 100}) * 100) == []
+    assert reader.read(token("é") * 5) == ["é"] * 5
+    assert reader.failure is None
+    assert reader.read(token("x") + token("y")) == []
+    with pytest.raises(TooBig):
+        reader.judge(told_to_end=True)
+
+
+def test_an_event_that_never_ends() -> None:
+    reader = Reader(10)
+    for _ in range(100):
+        reader.read(b"x" * 1000)
+    assert isinstance(reader.failure, TooBig)
+
+
+def test_many_events_are_no_long_one() -> None:
+    reader = Reader(10)
+    for _ in range(100):
+        reader.read(token("")[:-1] + b" " * 1000)
+        reader.read(b"\n\n")
+    assert reader.failure is None

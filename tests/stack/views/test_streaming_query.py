@@ -193,6 +193,12 @@ def test_a_failure_after_some_tokens(stack: Stack, model: str, status: int, resp
     assert (record["llm_response"], record["extensions"]["outcome"]) == ("Hello from fake", "failed")
 
 
+def test_an_answer_is_measured_by_its_text(stack: Stack) -> None:
+    *_, last = told = events(ask(stack, "verbose"))
+    assert last["event"] == "end"
+    assert sum(each["event"] == "token" for each in told) == 2000
+
+
 @pytest.mark.parametrize("model", ["endless", "slow"])
 def test_an_answer_that_never_ends_is_ended(stack: Stack, model: str) -> None:
     *_, error, end = events(ask(stack, model))
