@@ -13,7 +13,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
@@ -52,13 +52,14 @@ class Folder:
         try:
             for kind in ("transcripts", "feedback"):
                 (self._path / kind).mkdir(parents=True, exist_ok=True)
-            self._memory = sqlite3.connect(self._path / ".unpacked", timeout=0, isolation_level=None)
-            self._memory.executescript(_TABLES)
-            self._memory.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise (FolderBusy if "locked" in str(error) else FolderError)(f"{self._path}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise FolderError(f"{self._path}: {error}") from error
+            with self._remembering():
+                self._memory = sqlite3.connect(self._path / ".unpacked", timeout=0, isolation_level=None)
+                try:
+                    self._memory.executescript(_TABLES)
+                    self._memory.execute("BEGIN IMMEDIATE")
+                except sqlite3.Error:
+                    self._memory.close()
+                    raise
         except OSError as error:
             raise FolderError(f"{error.filename or self._path}: can't be made: {error.strerror}") from error
         return self
@@ -70,30 +71,36 @@ class Folder:
             self._draft.unlink()
         try:
             self._settle()
+        except FolderError:
+            if value is None:  # else the first one tells more
+                raise
         finally:
             self._memory.close()
 
     def has(self, payload: str) -> bool:
         """Whether all of the payload was added before."""
-        return self._memory.execute("SELECT 1 FROM payload WHERE name = ?", (payload,)).fetchone() is not None
+        return self._knows("SELECT 1 FROM payload WHERE name = ?", payload)
 
     def finish(self, payload: str) -> None:
         """All of the payload has been added."""
-        self._memory.execute("INSERT INTO payload VALUES (?)", (payload,))
+        with self._remembering():
+            self._memory.execute("INSERT INTO payload VALUES (?)", (payload,))
         if self._unsettled >= self._settle_every:
             self._settle()
-            self._memory.execute("BEGIN IMMEDIATE")
+            with self._remembering():
+                self._memory.execute("BEGIN IMMEDIATE")
 
     def add(self, record: Record, batch_id: str) -> bool:
         """False when this very record was added before. Raises what its pieces raise, too."""
         try:
             key = self._write(record)
-            if self._memory.execute("SELECT 1 FROM record WHERE digest = ?", (key,)).fetchone():
+            if self._knows("SELECT 1 FROM record WHERE digest = ?", key):
                 return False
             self._place(record, key)
         except OSError as error:
             raise FolderError(f"{error.filename2 or error.filename or self._path}: {error.strerror}") from error
-        self._memory.execute("INSERT INTO record VALUES (?)", (key,))
+        with self._remembering():
+            self._memory.execute("INSERT INTO record VALUES (?)", (key,))
         self._unsettled += 1
         return True
 
@@ -122,8 +129,22 @@ class Folder:
     def _settle(self) -> None:
         if self._unsettled:
             os.sync()
-        self._memory.execute("COMMIT")
+        with self._remembering():
+            self._memory.execute("COMMIT")
         self._unsettled = 0
+
+    def _knows(self, question: str, key: str | bytes) -> bool:
+        with self._remembering():
+            return self._memory.execute(question, (key,)).fetchone() is not None
+
+    @contextmanager
+    def _remembering(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+            kind = FolderBusy if busy else FolderError
+            raise kind(f"{self._path / '.unpacked'}: {error}") from error
 
 
 def digester(record: Record) -> hashlib.blake2b:

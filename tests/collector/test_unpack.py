@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -136,6 +137,23 @@ class TestFolder:
         assert done.returncode == 75
         assert len(done.stderr.splitlines()) == 1
 
+    @pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
+    def test_a_disk_that_fills_up_at_the_end_costs_no_record(self, store: Path, tmp_path: Path, call: str) -> None:
+        strace.needed()
+        out, log = tmp_path / "out", tmp_path / "trace"
+        traced = ["strace", "-f", "-o", str(log), "-P", str(out / ".unpacked"), "-P", str(out / ".unpacked-journal")]
+        command = [*COMMAND, "unpack", str(store), "--to", str(out)]
+        subprocess.run([*traced, "-e", f"trace={call}", *command], check=True, capture_output=True, cwd=ROOT)
+        last = log.read_text().count(f"{call}(")
+        for number in (last // 2, last):
+            shutil.rmtree(out)
+            failing = [*traced, "-e", f"inject={call}:error=ENOSPC:when={number}", *command]
+            done = subprocess.run(failing, capture_output=True, text=True, cwd=ROOT)
+            assert "INJECTED" in log.read_text()
+            assert (done.returncode, len(done.stderr.splitlines())) == (73, 1)
+            assert unpack(store, "--to", out).returncode == 0
+            assert len(files(out)) == 4
+
     def test_nothing_is_written_through_what_stands_in_the_way(self, tmp_path: Path) -> None:
         name, out, elsewhere = member(), tmp_path / "out", tmp_path / "elsewhere"
         store = store_of(tmp_path / "store", a={name: b'"new"'})
@@ -186,6 +204,7 @@ class TestUnsound:
 
     @pytest.mark.parametrize("call", ["openat", "read"])
     def test_a_payload_that_can_not_be_read_stops_no_other(self, store: Path, tmp_path: Path, call: str) -> None:
+        strace.needed()
         out, broken = tmp_path / "out", store / "a.tar.gz"
         failing = strace.injecting_at(tmp_path / "trace", broken, call, "error=EIO")
         done = subprocess.run(
