@@ -54,6 +54,7 @@ SPARE_THREADS = 8
 SPARE_SHARE = 4
 WAITING_SHARE = 16
 PATIENCE_SECONDS = 2.0
+SECRET_CHECKED = ("api-key-token", "jwk-token")
 
 
 def check(config: Config) -> None:
@@ -204,7 +205,10 @@ def _slots(service: Service) -> Slots:
 
 
 def _origins(config: Config) -> Cors:
-    """Where nobody needs a key, any page that a user opens could read and delete their conversations: `*` is nobody."""
+    """Where no secret is checked that a page can't have, any page that a user opens could read and delete their
+    conversations: `*` is nobody."""
+    if config.authentication.module in SECRET_CHECKED:
+        return Cors(config.service.cors)
     named = tuple(origin for origin in config.service.cors.allow_origins if origin != "*")
     return Cors(replace(config.service.cors, allow_origins=named))
 
@@ -221,7 +225,7 @@ def _surrounded(app: Flask, config: Config, made: Parts) -> Front:
     return Front(
         app.wsgi_app,
         _slots(service),
-        _origins(config) if config.authentication.module == "noop" else Cors(service.cors),
+        _origins(config),
         made.metrics,
         hosts=_hosts(config),
         root_path=service.root_path,

@@ -183,7 +183,7 @@ class TestHeaders:
         assert shared.get("/v1/info", headers={"x-request-id": "abc"}).headers["x-request-id"] == "abc"
 
     def test_cors_everywhere(self, make_client: MakeClient) -> None:
-        client = make_client(authentication={"module": "noop-with-token"})
+        client = make_client(**SECRETS)
         for path in ("/v1/info", "/nope"):
             answer = client.get(path, headers={"Origin": "https://a.example"})
             assert answer.headers["access-control-allow-origin"] == "*"
@@ -197,7 +197,7 @@ class TestHeaders:
         assert shared.options("/v1/conversations/x", headers=asked).status_code == 400
 
     def test_a_preflight(self, make_client: MakeClient) -> None:
-        client = make_client(authentication={"module": "noop-with-token"})
+        client = make_client(**SECRETS)
         asked = {
             "Origin": "https://a.example",
             "Access-Control-Request-Method": "POST",

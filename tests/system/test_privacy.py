@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from tests.fakes.daemon import Stack
@@ -45,3 +47,27 @@ def test_feedback_that_is_switched_off_in_the_configuration_is_off(tmp_path: Pat
         switch(stack, False)
     with Stack(tmp_path) as stack:
         assert enabled(stack) == {False}
+
+
+PROXY = {"user_header": "X-Remote-User", "allowed_proxies": ["127.0.0.1"]}
+
+
+@pytest.mark.parametrize(
+    ("authentication", "headers"),
+    [
+        ({"module": "noop"}, {}),
+        ({"module": "noop-with-token"}, {"Authorization": "Bearer x"}),
+        ({"module": "trusted-proxy", "trusted_proxy_config": PROXY}, {"X-Remote-User": "alice"}),
+    ],
+    ids=lambda value: value.get("module", ""),
+)
+def test_a_page_of_another_origin_may_not_read_where_no_secret_is_checked(
+    tmp_path: Path, authentication: Mapping[str, Any], headers: Mapping[str, str]
+) -> None:
+    with Stack(tmp_path, {"authentication": authentication}) as stack:
+        conversations = f"{stack.url}/v1/conversations"
+        page = {"Origin": "https://a.example", **headers}
+        read = requests.get(conversations, headers=page, timeout=DEADLINE)
+        assert (read.status_code, read.headers.get("access-control-allow-origin")) == (200, None)
+        wish = {"Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": ", ".join(headers)}
+        assert requests.options(conversations, headers=page | wish, timeout=DEADLINE).status_code == 400
