@@ -41,7 +41,7 @@ class Depot:
     def check(self) -> None:
         """Raises `StoreError` when nothing could be kept."""
         make_directory(self._state)
-        self._store.check()
+        self._store.check(self._state)
         self._notifications.check()
 
     def draft(self, limit: int) -> Draft:

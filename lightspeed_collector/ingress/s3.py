@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 from lightspeed_collector.ingress.draft import Draft
@@ -30,7 +31,7 @@ class Bucket:
         with _translated(url):
             self._client: Any = boto3.client("s3", config=_config())
 
-    def check(self) -> None:
+    def check(self, drafts: Path) -> None:
         with _translated(self.url("")):
             self._client.head_bucket(Bucket=self._bucket)
 

@@ -32,8 +32,8 @@ class PayloadError(StoreError):
 
 
 class Store(Protocol):
-    def check(self) -> None:
-        """Raises `StoreError` when payloads could not be kept here."""
+    def check(self, drafts: Path) -> None:
+        """Raises `StoreError` when payloads whose drafts are in that folder could not be kept here."""
 
     def add(self, name: str, draft: Draft, about: Mapping[str, str]) -> bool:
         """Keep the synced draft, `about` beside it where the store can; False when the name is taken."""
@@ -66,8 +66,15 @@ class Directory:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def check(self) -> None:
+    def check(self, drafts: Path) -> None:
         make_directory(self._path)
+        try:
+            with Draft(drafts, 0) as draft:
+                trial = self._path / f".trial{draft.path.name}"
+                os.link(draft.path, trial)
+                trial.unlink()
+        except OSError as error:
+            raise StoreError(f"{drafts}: can't be linked to {self._path}: {error.strerror}") from error
 
     def add(self, name: str, draft: Draft, about: Mapping[str, str]) -> bool:
         """A hard link: unlike a rename it never replaces what is there."""

@@ -1,11 +1,13 @@
 """The ingress's command line."""
 
 import json
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,17 @@ def test_a_store_that_cannot_be_made(tmp_path: Path) -> None:
         done = run(*options)
         assert done.returncode == 73
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_state_on_another_file_system_than_the_store(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as state:
+        if os.stat(state).st_dev == tmp_path.stat().st_dev:
+            pytest.skip("all is one file system here")
+        done = run("--store", tmp_path / "store", "--state", state)
+        assert os.listdir(state) == []
+    assert done.returncode == 73
+    assert f"{state}: can't be linked to {tmp_path / 'store'}: Invalid cross-device link" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_token_file_that_cannot_be_read(tmp_path: Path) -> None:

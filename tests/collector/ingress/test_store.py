@@ -18,7 +18,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         for name, value in s3.environ.items():
             monkeypatch.setenv(name, value)
         made = open_store(s3.new_place())
-    made.check()
+    made.check(tmp_path)
     return made
 
 
@@ -62,7 +62,7 @@ def test_what_is_not_there_cannot_be_opened(store: Store) -> None:
 class TestDirectory:
     def test_a_link_in_the_way_is_never_followed(self, tmp_path: Path) -> None:
         store = Directory(tmp_path / "store")
-        store.check()
+        store.check(tmp_path)
         (tmp_path / "store" / "a.tar.gz").symlink_to(tmp_path / "elsewhere")
         assert not add(store, "a.tar.gz", b"x", tmp_path)
         assert not (tmp_path / "elsewhere").exists()
@@ -70,7 +70,7 @@ class TestDirectory:
     def test_one_that_cannot_be_made(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(StoreError, match="file"):
-            Directory(tmp_path / "file" / "store").check()
+            Directory(tmp_path / "file" / "store").check(tmp_path)
 
     def test_one_that_went_away(self, tmp_path: Path) -> None:
         store = Directory(tmp_path / "nowhere")
@@ -80,5 +80,6 @@ class TestDirectory:
             list(store.names())
 
     def test_only_owner_and_group_may_look(self, tmp_path: Path) -> None:
-        Directory(tmp_path / "store").check()
+        Directory(tmp_path / "store").check(tmp_path)
+        assert list((tmp_path / "store").iterdir()) == []
         assert (tmp_path / "store").stat().st_mode & 0o007 == 0
