@@ -85,7 +85,7 @@ def prepare(config: Config) -> None:
 
 
 class Started(NamedTuple):
-    """`cut_short` ends the streams of a worker that has no more time: each is recorded as far as it went."""
+    """`cut_short` ends the answers of a worker that has no more time: each is recorded as far as it went."""
 
     application: Flask
     cut_short: Callable[[], None]
@@ -95,7 +95,12 @@ def start(config: Config, runtime_dir: Path) -> Started:
     """For a worker; whether all that it needs is there is found out without waiting for it."""
     made = parts.assemble(config, runtime_dir)
     threading.Thread(target=made.health.note_start, args=(made.metrics,), name="start", daemon=True).start()
-    return Started(_application(config, made), made.streams.interrupt_all)
+
+    def cut_short() -> None:
+        made.interactions.cut_short()
+        made.streams.interrupt_all()
+
+    return Started(_application(config, made), cut_short)
 
 
 def create_app(config: Config, runtime_dir: Path) -> Flask:

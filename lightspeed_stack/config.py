@@ -213,7 +213,8 @@ def _providers(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     providers = list(data["inference"]["providers"])
     older = data["llama_stack"]
     if older:
-        given = {"base_url": _api(older["url"]), "api_key": older["api_key"], "total_timeout_seconds": older["timeout"]}
+        given = {"base_url": _api(older["url"]), "api_key": older["api_key"]}
+        given |= dict.fromkeys(("read_timeout_seconds", "total_timeout_seconds"), older["timeout"])
         providers.append(_provider("llama-stack", "openai") | given)
     return providers or [_provider("embedded", "embedded")]
 

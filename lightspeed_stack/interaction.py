@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lightspeed_stack import attachments, errors, pieces, prompt
+from lightspeed_stack.calls import Calls
 from lightspeed_stack.providers.base import Answer
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Interactions:
         self._retrieve = retrieve
         self._transcripts = transcripts
         self._metrics = metrics
+        self._calls = Calls()
 
     def begin(
         self, user: User, query: Query, now: datetime, endpoint: str = "/v1/query", *, private: bool = False
@@ -139,15 +141,23 @@ class Interactions:
         )
 
     def ask(self, asked: Asked) -> Answer:
-        """The answer in one piece; a failure is counted (no need to call `finish`) and raised."""
+        """The answer in one piece; a failure is counted, a cut recorded (no need to call `finish`), both are raised."""
         if asked.refusal is not None:
             return Answer(asked.refusal, 0, 0)
         self._metrics.asked(*asked.labels)
         try:
-            return asked.provider.ask(asked.messages, asked.model.name)
+            with self._calls.begin() as call:
+                return asked.provider.ask(asked.messages, asked.model.name, call)
+        except errors.Stopping:
+            self.finish(asked, "", INTERRUPTED, 0, 0)
+            raise
         except errors.Error:
             self._metrics.failed(*asked.labels, time.perf_counter() - asked.begun)
             raise
+
+    def cut_short(self) -> None:
+        """Let nobody wait for an answer in one piece any longer; `ask` raises errors.Stopping."""
+        self._calls.cut_short()
 
     def stream(self, asked: Asked, client: Client | None = None) -> Stream:
         """The answer in pieces, a refusal too; whatever happens then, call `finish` once.

@@ -9,6 +9,7 @@ import os
 import re
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from lightspeed_stack import config
@@ -41,17 +42,21 @@ class Api:
         self._key = Key(settings.api_key, settings.api_key_file)
         self._headers = self._common(settings)
         self.max_answer_bytes = settings.max_answer_bytes
-        seconds = settings.read_timeout_seconds, settings.total_timeout_seconds
-        self._whole = Limits(*seconds, completions.largest(self.max_answer_bytes))
-        self._in_pieces = Limits(*seconds, _EVENT_BYTES * (self.max_answer_bytes + _THOUGHT_BYTES))
+        silence, total = settings.read_timeout_seconds, settings.total_timeout_seconds
+        self._whole = Limits(silence, total, completions.largest(self.max_answer_bytes))
+        self._patient = replace(self._whole, silence_seconds=total)
+        self._in_pieces = Limits(silence, total, _EVENT_BYTES * (self.max_answer_bytes + _THOUGHT_BYTES))
 
     def look_up(self) -> None:
         """Find out now where the server is: a request that follows need not block for that."""
         self._dialer.look_up()
 
-    def ask(self, body: bytes) -> Exchange:
-        """POST a question. Raises CredentialError when the key can't be read."""
-        return self._exchange("POST", "chat/completions", body, self._whole)
+    def ask(self, body: bytes, *, patient: bool) -> Exchange:
+        """POST a question. Raises CredentialError when the key can't be read.
+
+        A server that does not stream is silent while it composes: who is `patient` lets it be until the time is up.
+        """
+        return self._exchange("POST", "chat/completions", body, self._patient if patient else self._whole)
 
     def ask_for_stream(self, body: bytes, client: Client | None) -> Exchange:
         """As `ask`, for an answer whose text is for the reader to limit."""

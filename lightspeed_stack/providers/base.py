@@ -5,7 +5,7 @@ A provider answers; it never knows who asks, keeps no history and writes nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,6 +83,13 @@ class Client(Poll, Protocol):
         """Called when nothing more can come until a descriptor is ready: what is yielded next is the last till then."""
 
 
+class Call(Protocol):
+    """A user's wait for an answer in one piece."""
+
+    def stops_by(self, stop: Callable[[], None]) -> None:
+        """Calling `stop`, from any thread, ends the wait: `ask` raises errors.Stopping."""
+
+
 class Stream(Protocol):
     """An answer told in pieces. Whoever iterates closes it in the end, whatever happened."""
 
@@ -113,7 +120,8 @@ class Provider(Protocol):
 
     def models(self) -> Sequence[Model]: ...
 
-    def ask(self, messages: Sequence[Message], model: str) -> Answer: ...
+    def ask(self, messages: Sequence[Message], model: str, call: Call | None = None) -> Answer:
+        """With a `call` a server may be silent until its answer is whole; without, no longer than in a stream."""
 
     def stream(self, messages: Sequence[Message], model: str, client: Client | None = None) -> Stream:
         """The provider is asked when the iteration begins; the look-up of a name, which may block, is done here."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lightspeed_stack import config, errors, knowledge
 from lightspeed_stack.prompt import estimate_tokens
-from lightspeed_stack.providers.base import Answer, Chunk, Client, Message, Model
+from lightspeed_stack.providers.base import Answer, Call, Chunk, Client, Message, Model
 from lightspeed_stack.retriever import Index
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Embedded:
     def models(self) -> Sequence[Model]:
         return (Model(self.name, MODEL),)
 
-    def ask(self, messages: Sequence[Message], model: str) -> Answer:
+    def ask(self, messages: Sequence[Message], model: str, call: Call | None = None) -> Answer:
         try:
             found = self._find(_questions(messages))
         except errors.DatabaseFailed as error:

@@ -9,15 +9,16 @@ import threading
 import time
 from collections.abc import Sequence
 
-from lightspeed_stack import config
+from lightspeed_stack import config, errors
 from lightspeed_stack.daemon.credentials import CredentialError
 from lightspeed_stack.providers import completions
 from lightspeed_stack.providers.api import Api
-from lightspeed_stack.providers.base import Answer, Client, Message, Model
+from lightspeed_stack.providers.base import Answer, Call, Client, Message, Model
 from lightspeed_stack.providers.exchange import Exchange, Limits
 from lightspeed_stack.providers.failures import FAILURES, Refused, translate
 from lightspeed_stack.providers.reader import check_length
 from lightspeed_stack.providers.telling import Telling
+from lightspeed_stack.providers.wait import Aborted
 
 MODELS_SECONDS = 60.0
 _LIST_BYTES = 4 * 1024 * 1024
@@ -45,13 +46,17 @@ class OpenAI:
                 self._list()
             return self._listed
 
-    def ask(self, messages: Sequence[Message], model: str) -> Answer:
+    def ask(self, messages: Sequence[Message], model: str, call: Call | None = None) -> Answer:
         self._api.look_up()
         try:
-            exchange = self._api.ask(completions.question(messages, model))
+            exchange = self._api.ask(completions.question(messages, model), patient=call is not None)
+            if call is not None:
+                call.stops_by(exchange.abort)
             answer = completions.answer(_whole(exchange))
             check_length(answer.text, self._api.max_answer_bytes)
             return answer
+        except Aborted:
+            raise errors.Stopping from None
         except FAILURES as failure:
             raise translate(failure, self.name, model) from None
 

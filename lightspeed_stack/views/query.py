@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Response
 from flask.views import View
 
-from lightspeed_stack import interaction, records
+from lightspeed_stack import errors, interaction, records
 from lightspeed_stack.views import reply
 
 if TYPE_CHECKING:
@@ -37,12 +37,19 @@ class QueryView(View):
         private = self._door.is_private(user)
         asked = self._interactions.begin(user, query, datetime.now(UTC), private=private)
         self._door.concerns(asked.conversation_id)
-        answer = self._interactions.ask(asked)
+        answer = self._ask(asked)
         self._interactions.finish(
             asked, answer.text, interaction.COMPLETE, answer.input_tokens, answer.output_tokens, answer.chunks
         )
         self._door.note(interaction.COMPLETE if asked.valid else "refused")
         return reply.as_json(_told(asked, answer))
+
+    def _ask(self, asked: Asked) -> Answer:
+        try:
+            return self._interactions.ask(asked)
+        except errors.Stopping:
+            self._door.note(interaction.INTERRUPTED)
+            raise
 
 
 def _told(asked: Asked, answer: Answer) -> dict[str, object]:

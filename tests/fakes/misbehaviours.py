@@ -128,6 +128,12 @@ def verbose(request: Request) -> Script:
     return said(*[thought] * 500, *[event({"content": " a"}, **more)] * 2000, STOP, USED, DONE)
 
 
+def thinking(request: Request) -> Script:
+    """What a server that does not stream is while it composes: silent."""
+    yield 0.6
+    yield from ok(request)
+
+
 def ok(request: Request) -> Script:
     return spoken(request, TOKENS)
 
@@ -249,6 +255,7 @@ BEHAVIOURS: dict[str, Callable[[Request], Script]] = {
     "drip-headers": drip_headers,
     "endless-headers": endless_headers,
     "verbose": verbose,
+    "thinking": thinking,
     "bytewise": bytewise,
     "gzip": lambda request: packed(request, "gzip", gzip.compress),
     "deflate": lambda request: packed(request, "deflate", zlib.compress),

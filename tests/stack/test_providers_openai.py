@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lightspeed_stack import errors
+from lightspeed_stack.calls import Calls
 from lightspeed_stack.daemon.config import ConfigError
 from lightspeed_stack.daemon.schema import Secret
 from lightspeed_stack.providers.base import Answer, Model
@@ -123,6 +125,23 @@ def test_silence_has_a_deadline(fake: FakeProvider, model: str) -> None:
     assert (error.status, error.cause) == (503, NOT_IN_TIME)
     with pytest.raises(errors.ProviderUnavailable):
         provider.ask(HI, model)
+
+
+def test_who_waits_for_a_whole_answer_lets_the_server_be_silent(fake: FakeProvider) -> None:
+    provider = OpenAI(settings(fake.url, read_timeout_seconds=0.2))
+    with Calls().begin() as call:
+        assert provider.ask(HI, "thinking", call).text == "Hello from fake"
+    provider = OpenAI(settings(fake.url, total_timeout_seconds=0.3))
+    with Calls().begin() as call, pytest.raises(errors.ProviderUnavailable, match=NOT_IN_TIME):
+        provider.ask(HI, "thinking", call)
+
+
+def test_a_wait_that_is_cut_short(fake: FakeProvider) -> None:
+    calls = Calls()
+    threading.Timer(0.2, calls.cut_short).start()
+    with calls.begin() as call, pytest.raises(errors.Stopping):
+        OpenAI(settings(fake.url)).ask(HI, "silent", call)
+    assert fake.wait_until(lambda fake: fake.connections == 0)
 
 
 @pytest.mark.parametrize("model", ["slow", "comments-only", "drip-headers"])

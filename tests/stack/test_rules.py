@@ -136,3 +136,4 @@ def test_a_llama_stack_of_an_older_file_is_a_provider(tmp_path: Path) -> None:
     assert (provider.name, provider.type, provider.base_url) == ("llama-stack", "openai", "http://127.0.0.1:8321/v1")
     assert provider.api_key
     assert provider.api_key.reveal() == "hunter2"
+    assert (provider.read_timeout_seconds, provider.total_timeout_seconds) == (180, 180)

@@ -8,7 +8,7 @@ import pytest
 from lightspeed_stack import config
 from lightspeed_stack.conversations import Turn
 from lightspeed_stack.providers import Registry
-from lightspeed_stack.providers.base import Answer, Client, Message, Model, Stream
+from lightspeed_stack.providers.base import Answer, Call, Client, Message, Model, Stream
 from lightspeed_stack.scope import Scope
 
 REFUSAL = "Only about nginx."
@@ -25,7 +25,8 @@ class Judge:
     def models(self) -> Sequence[Model]:
         return (Model(self.name, "m"),)
 
-    def ask(self, messages: Sequence[Message], model: str) -> Answer:
+    def ask(self, messages: Sequence[Message], model: str, call: Call | None = None) -> Answer:
+        assert call is None, "a judge that is silent is not waited for as long"
         self.asked.append((messages, model))
         return Answer(self.verdict, 0, 0)
 

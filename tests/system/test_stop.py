@@ -1,4 +1,4 @@
-"""A stream that goes on longer than a daemon that stops may wait for it: it is cut short, and what was said is kept."""
+"""An answer that takes longer than a daemon that stops may wait for it: it is cut short, and what was said is kept."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import termios
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,25 @@ def test_one_that_nobody_takes_is_recorded_too(tmp_path: Path) -> None:
         [record] = records(stack)
         assert record["extensions"]["outcome"] in ("interrupted", "disconnected")
         assert "and so on" in record["llm_response"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGHUP])
+def test_a_question_that_waits_for_its_whole_answer(tmp_path: Path, stop: signal.Signals) -> None:
+    with (
+        FakeProvider(behaviour="silent") as fake,
+        Stack(tmp_path, merged(provider(fake.url), {"service": {"graceful_timeout_seconds": 1}})) as stack,
+        ThreadPoolExecutor() as threads,
+    ):
+        answer = threads.submit(requests.post, f"{stack.url}/v1/query", json={"query": "?"}, timeout=DEADLINE)
+        assert fake.wait_until(lambda fake: len(fake.asked) == 1)
+        stack.signal(stop)
+        told = answer.result(DEADLINE)
+        assert (told.status_code, told.headers["Retry-After"]) == (503, "1")
+        assert told.json()["detail"]["cause"] == "The service is stopping."
+        [record] = records(stack)
+        assert (record["redacted_query"], record["llm_response"]) == ("?", "")
+        assert record["extensions"]["outcome"] == "interrupted"
+        stack.wait_for(r"POST /v1/query 503 .* outcome=interrupted")
 
 
 def stuck(told: requests.Response) -> bool:

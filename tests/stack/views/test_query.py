@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.fakes.application import application, provider
 from tests.fakes.provider import FakeProvider
 from tests.stack.conftest import MakeClient
 
@@ -71,6 +72,12 @@ class TestAnswer:
     def test_characters_beyond_the_basic_plane(self, client: FlaskClient) -> None:
         answer = client.post(QUERY, json=using("echo", "\N{HORSE}"))
         assert answer.json["response"] == "\N{HORSE}"
+
+    def test_the_provider_may_think_for_longer_than_a_stream_may_pause(
+        self, tmp_path: Path, fake: FakeProvider
+    ) -> None:
+        client = application(tmp_path, provider(fake.url, read_timeout_seconds=0.2)).test_client()
+        assert client.post(QUERY, json=using("thinking")).json["response"] == "Hello from fake"
 
 
 class TestConversation:
