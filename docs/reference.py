@@ -117,7 +117,7 @@ set, `${{env.NAME:=default}}` has a default, `${{env.NAME:+value}}` is the value
 An unknown key, a wrong type or a missing value ends either program with exit status 78 and one line for each fault, with
 file, key and what was expected. `lightspeed-stack --check-config` does only that, and looks at the files that are named (a
 credential that only systemd gives to the service is a warning); `systemctl reload lightspeed-stack` keeps the running
-configuration when the new one is at fault.
+configuration when the new one is at fault, or when a worker couldn't start with it: that is tried first.
 
 | key | type | default | meaning |
 | --- | --- | --- | --- |

@@ -201,7 +201,10 @@ def schema() -> dict[str, Any]:
 def _destination(collector: Mapping[str, Any]) -> str | None:
     """Where the collector sends to, as far as its part says; the collector itself checks that part."""
     url = collector.get("ingress_server_url")
-    return urlsplit(str(url)).hostname if collector.get("enabled") is True and url else None
+    try:
+        return urlsplit(str(url)).hostname if collector.get("enabled") is True and url else None
+    except ValueError:
+        return None
 
 
 def _text(value: object) -> str | None:
@@ -216,6 +219,8 @@ def _providers(data: Mapping[str, Any]) -> list[dict[str, Any]]:
         given = {"base_url": _api(older["url"]), "api_key": older["api_key"]}
         given |= dict.fromkeys(("read_timeout_seconds", "total_timeout_seconds"), older["timeout"])
         providers.append(_provider("llama-stack", "openai") | given)
+    for provider in providers:
+        provider["api_key"] = (provider["api_key"] or "").strip() or None
     return providers or [_provider("embedded", "embedded")]
 
 

@@ -6,10 +6,13 @@ Pure: takes the checked mapping, yields the key path and the fault. Upstream's w
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 Broken = Iterator[tuple[tuple[str | int, ...], str]]
+_HEADER = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _NEEDS = {
     "api-key-token": (
         "api_key_config",
@@ -29,6 +32,7 @@ _NEEDS = {
 
 def broken(data: Mapping[str, Any]) -> Broken:
     """Every rule that `data` breaks."""
+    yield from _urls(data)
     yield from _storages(data["user_data_collection"])
     yield from _database(data["database"])
     yield from _authentication(data["authentication"], data["service"]["host"])
@@ -37,6 +41,31 @@ def broken(data: Mapping[str, Any]) -> Broken:
     yield from _inference(data["inference"], data["llama_stack"])
     yield from _validity(data["query_validity"])
     yield from _redaction(data["redaction"]["filters"])
+
+
+def _urls(data: Mapping[str, Any]) -> Broken:
+    named: tuple[tuple[str | int, ...], ...] = (
+        ("service", "base_url"),
+        ("llama_stack", "url"),
+        ("authentication", "jwk_config", "url"),
+        *(("inference", "providers", number, "base_url") for number in range(len(data["inference"]["providers"]))),
+    )
+    for key in named:
+        if not _is_url(_at(data, key) or ""):
+            yield key, "is not a URL"
+
+
+def _at(data: Any, key: tuple[str | int, ...]) -> Any:
+    for part in key:
+        data = data[part] if data else None
+    return data
+
+
+def _is_url(text: str) -> bool:
+    try:
+        return urlsplit(text).port != 0
+    except ValueError:
+        return False
 
 
 def _storages(part: Mapping[str, Any]) -> Broken:
@@ -100,14 +129,23 @@ def _inference(part: Mapping[str, Any], older: Mapping[str, Any] | None) -> Brok
             yield (*at, number, "name"), f"{provider['name']} stands twice"
         if provider["type"] == "openai" and not provider["base_url"]:
             yield (*at, number, "base_url"), "is required for a provider of type openai"
-        if provider["api_key"] and provider["api_key_file"]:
+        if (provider["api_key"] or "").strip() and provider["api_key_file"]:
             yield (*at, number, "api_key_file"), "only one of api_key and api_key_file can be given"
+        yield from _key((*at, number, "api_key"), provider["api_key"])
+    if older:
+        yield from _key(("llama_stack", "api_key"), older["api_key"])
     if part["default_provider"] and not part["default_model"]:
         yield ("inference", "default_model"), "Default model must be specified when default provider is set"
     if part["default_model"] and not part["default_provider"]:
         yield ("inference", "default_provider"), "Default provider must be specified when default model is set"
     if part["default_provider"] and part["default_provider"] not in (names or ["embedded"]):
         yield ("inference", "default_provider"), "is none of inference.providers"
+
+
+def _key(at: tuple[str | int, ...], text: str | None) -> Broken:
+    """White space around it is taken away; what is left goes into a header."""
+    if not _HEADER.fullmatch((text or "").strip()):
+        yield at, "has characters that a header can't have"
 
 
 def _validity(part: Mapping[str, Any]) -> Broken:

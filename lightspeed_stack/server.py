@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from lightspeed_stack import app, config, references
-from lightspeed_stack.daemon import credentials, exits, web
+from lightspeed_stack import app, config, places, references
+from lightspeed_stack.config import Config
+from lightspeed_stack.daemon import credentials, exits, trial, web
 from lightspeed_stack.daemon.config import ConfigError, Document, Fault, load
 from lightspeed_stack.daemon.listen import Listen, check
 from lightspeed_stack.daemon.notify import Notifier
 from lightspeed_stack.runtime import Runtime, Taken
 
 log = logging.getLogger(__name__)
+
+TRIAL_SECONDS = 30
 
 
 def serve(path: Path, environ: MutableMapping[str, str]) -> int:
@@ -47,6 +51,7 @@ def checked(document: Document) -> config.Config:
     """The configuration in `document` if the modules too can use it; raises `ConfigError`."""
     settings = config.read(document)
     try:
+        places.check("state_dir", settings.state_dir)
         app.check(settings)
     except ConfigError as error:
         raise document.placed(error) from error
@@ -87,13 +92,32 @@ class _Daemon:
             check(listen, self._listen)
         except ConfigError as error:
             raise document.placed(error) from error
+        if self._runtime is not None:
+            self._try(document, fresh)
         self._config, self._listen = fresh, listen
         return listen
 
     def prepare(self) -> None:
-        self.config.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+        _make_state(self.config)
         self.runtime.take()
         app.prepare(self.config)
+
+    def _try(self, document: Document, fresh: Config) -> None:
+        """Whether a worker can start with `fresh`, before those that serve are replaced."""
+        folder = self.runtime.path / "trial"
+
+        def start() -> None:
+            self.runtime.release()
+            _make_state(fresh)
+            app.prepare(fresh)
+            app.create_app(fresh, folder)
+
+        try:
+            trial.run(start, TRIAL_SECONDS)
+        except ConfigError as error:
+            raise document.placed(error) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def runtime(self) -> Runtime:
@@ -119,6 +143,10 @@ class _Daemon:
 
     def worker_exited(self, pid: int) -> None:
         app.worker_exited(self.runtime.path, pid)
+
+
+def _make_state(settings: config.Config) -> None:
+    settings.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
 
 
 def _listen(settings: config.Config) -> Listen:

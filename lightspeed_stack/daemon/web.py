@@ -21,7 +21,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from lightspeed_stack.daemon import events, exits, processors
-from lightspeed_stack.daemon.config import ConfigError
+from lightspeed_stack.daemon.config import ConfigError, Fault
 from lightspeed_stack.daemon.listen import Listen, tls_context
 from lightspeed_stack.daemon.notify import Notifier
 from lightspeed_stack.daemon.worker import END_SECONDS, Logger, Worker
@@ -183,9 +183,10 @@ class _Arbiter(Arbiter):
         try:
             self.app.reread()
         except ConfigError as error:
-            for fault in error.faults:
-                log.error("reload refused: %s", fault, extra=events.fields(events.RELOAD_REFUSED, file=fault.file))
-            log.error("the running configuration is kept")
+            _refuse(error)
+        except Exception as error:
+            log.error("an unforeseen fault", exc_info=error)
+            _refuse(ConfigError(Fault("", "", type(error).__name__)))
         else:
             super().reload()
             log.info("configuration reloaded", extra=events.fields(events.CONFIGURATION_RELOADED))
@@ -212,6 +213,12 @@ class _Arbiter(Arbiter):
         if pause and self._is_ready and alive and now - self._pinged > pause / 4:
             self._pinged = now
             self._notifier.watchdog()
+
+
+def _refuse(error: ConfigError) -> None:
+    for fault in error.faults:
+        log.error("reload refused: %s", fault, extra=events.fields(events.RELOAD_REFUSED, file=fault.file))
+    log.error("the running configuration is kept")
 
 
 def _serves(worker: Any, now: float) -> bool:

@@ -74,6 +74,18 @@ OPENAI = {"name": "a", "type": "openai", "base_url": "http://127.0.0.1:1/v1"}
             {"inference": {"providers": [OPENAI | {"api_key": "k", "api_key_file": "f"}]}},
             "inference.providers[0].api_key_file: only one of api_key and api_key_file can be given",
         ),
+        *(
+            ({"llama_stack": {"url": url}}, "llama_stack.url: is not a URL")
+            for url in ("http://[bad", "http://host:port/", "http://user:pa/ss@host")
+        ),
+        (
+            {"inference": {"providers": [OPENAI | {"base_url": "http://[bad"}]}},
+            "inference.providers[0].base_url: is not a URL",
+        ),
+        (
+            {"llama_stack": {"url": "http://127.0.0.1:1", "api_key": "a\x7fb"}},
+            "llama_stack.api_key: has characters that a header can't have",
+        ),
         (
             {"inference": {"default_provider": "embedded"}},
             "inference.default_model: Default model must be specified when default provider is set",
@@ -137,3 +149,16 @@ def test_a_llama_stack_of_an_older_file_is_a_provider(tmp_path: Path) -> None:
     assert provider.api_key
     assert provider.api_key.reveal() == "hunter2"
     assert (provider.read_timeout_seconds, provider.total_timeout_seconds) == (180, 180)
+
+
+@pytest.mark.parametrize("given", ["", " \n", "hunter2", " hunter2\n"])
+def test_white_space_around_a_key_is_none_of_it(tmp_path: Path, given: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump({"inference": {"providers": [OPENAI | {"api_key": given}]}}))
+    [provider] = config.read(load(path, {})).inference.providers
+    assert (provider.api_key.reveal() if provider.api_key else "") == given.strip()
+
+
+def test_an_address_of_the_collector_that_is_none_is_for_the_collector_to_tell(tmp_path: Path) -> None:
+    collector = {"enabled": True, "ingress_server_url": "http://[bad"}
+    assert faults(tmp_path, {"user_data_collection": {"data_collector": collector}}) == []

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from lightspeed_stack import server
 from lightspeed_stack.daemon.config import ConfigError
 from tests.fakes.application import configuration, provider
-from tests.fakes.daemon import DEADLINE_SECONDS, ROOT, Stack
+from tests.fakes.daemon import DEADLINE_SECONDS, ROOT, Stack, merged
 from tests.fakes.provider import FakeProvider
 
 SLOWLY = "tokens-100-0.2"
@@ -86,8 +89,59 @@ def test_the_next_starts_while_the_last_still_answers(tmp_path: Path) -> None:
         assert any(b'"event": "token"' in line for line in lines)
 
 
-def start(file: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lightspeed_stack", "--config", str(file)]
+UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "a folder beneath a file": ({"state_dir": "/etc/passwd/x"}, r"yaml: state_dir: /etc/passwd: Not a directory"),
+    "a folder that can't be made": ({"state_dir": "/proc/none/x"}, r"/proc/none: No such file or directory"),
+    "a damaged secret": ({"state_dir": "DAMAGED"}, r"yaml: state_dir: .*user-id-secret: damaged"),
+    "no URL": ({"service": {"base_url": "http://[bad"}}, r"yaml: service\.base_url: is not a URL"),
+    "half a key": (
+        provider("http://127.0.0.1:9/v1", api_key="sk-a\nb"),
+        r"yaml: .*\[0\]\.api_key: has characters that",
+    ),
+}
+
+
+def test_a_reload_that_no_worker_could_start_with_is_refused(tmp_path: Path) -> None:
+    """The answer in flight is not cut, and the next are given."""
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "user-id-secret").write_bytes(b"short")
+    with FakeProvider(behaviour=SLOWLY) as fake, Stack(tmp_path, provider(fake.url)) as stack:
+        with requests.post(f"{stack.url}/v1/streaming_query", json={"query": "?"}, stream=True, timeout=20) as told:
+            lines = told.iter_lines()
+            assert b'"start"' in next(lines)
+            refuse_all(stack, damaged)
+            assert any(b'"event": "token"' in line for line in lines)
+        assert requests.get(f"{stack.url}/liveness", timeout=20).status_code == 200
+        stack.file.write_text(yaml.safe_dump(stack.config))
+        stack.signal(signal.SIGHUP)
+        stack.wait_for("configuration reloaded")
+        assert not any("Traceback" in line for line in stack.log)
+        assert not (tmp_path / "state" / "run" / "trial").exists()
+
+
+def refuse_all(stack: Stack, damaged: Path) -> None:
+    for change, fault in UNUSABLE.values():
+        text = yaml.safe_dump(merged(stack.config, change))
+        stack.file.write_text(text.replace("DAMAGED", str(damaged)))
+        stack.signal(signal.SIGHUP)
+        stack.wait_for("reload refused: .*" + fault)
+
+
+@pytest.mark.parametrize("fault", ["a folder beneath a file", "no URL", "half a key"])
+def test_what_no_worker_could_start_with_is_found_by_the_check_too(tmp_path: Path, fault: str) -> None:
+    configuration(tmp_path)
+    change, told = UNUSABLE[fault]
+    file = tmp_path / "lightspeed-stack.yaml"
+    file.write_text(yaml.safe_dump(merged(yaml.safe_load(file.read_text()), change)))
+    done = start(file, "--check-config")
+    assert done.returncode == 78
+    assert re.search(told, done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def start(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lightspeed_stack", "--config", str(file), *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False)
 
 
