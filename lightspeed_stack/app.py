@@ -25,6 +25,7 @@ from lightspeed_stack.config import Config, Service
 from lightspeed_stack.conversations import Conversations, ConversationsError
 from lightspeed_stack.cors import Cors
 from lightspeed_stack.daemon.config import ConfigError, Fault
+from lightspeed_stack.forgetting import Forgetting
 from lightspeed_stack.front import NOTE, Front, Slots
 from lightspeed_stack.hosts import Hosts
 from lightspeed_stack.parts import Parts
@@ -73,15 +74,19 @@ def prepare(config: Config) -> None:
     except PseudonymError as error:
         raise ConfigError(Fault("", "state_dir", str(error))) from error
     providers.create(config.inference, config.state_dir)  # so that the workers find the index of documents made
-    try:
-        Conversations(database.address(config.database, config.state_dir)).ping()  # and the tables
-    except ConversationsError as error:
-        log.error("conversations can't be remembered: %s", error)
-    for spool in parts.spools(config.user_data_collection).values():
+    spools = tuple(parts.spools(config.user_data_collection).values())
+    for spool in spools:
         try:
             spool.remove_old_drafts()
         except SpoolError as error:
             log.warning("%s", error)
+    try:
+        remembered = Conversations(database.address(config.database, config.state_dir))  # makes the tables
+        Forgetting(remembered, spools).sweep()
+    except ConversationsError as error:
+        log.error("conversations can't be remembered: %s", error)
+    except SpoolError as error:
+        log.warning("conversations without a turn stay: %s", error)
 
 
 class Started(NamedTuple):

@@ -51,11 +51,16 @@ _CONVERSATION = """SELECT id, user_id, topic_summary, last_used_provider, last_u
         message_count
     FROM conversation"""
 _GET = f"{_CONVERSATION} WHERE id = :id"
-_LIST = f"{_CONVERSATION} WHERE user_id = :user_id ORDER BY last_message_at DESC, id"
+_LIST = f"{_CONVERSATION} WHERE user_id = :user_id AND message_count > 0 ORDER BY last_message_at DESC, id"
 _TURNS = """SELECT question, answer, provider, model, started_at, completed_at, extras
     FROM turn WHERE conversation_id = :id"""
 _HISTORY = f"{_TURNS} ORDER BY number"
 _LAST_TURNS = f"{_TURNS} ORDER BY number DESC LIMIT :last"
+_OPEN = """INSERT INTO conversation (id, user_id, topic_summary, last_used_provider, last_used_model, created_at,
+        last_message_at, message_count)
+    VALUES (:id, :user_id, :topic_summary, :provider, :model, :started_at, :started_at, 0)"""
+_CLOSE = "DELETE FROM conversation WHERE id = :id AND message_count = 0"
+_EMPTY = "SELECT id FROM conversation WHERE message_count = 0 AND created_at < :before"
 _TOUCH = """INSERT INTO conversation (id, user_id, topic_summary, last_used_provider, last_used_model, created_at,
         last_message_at, message_count)
     VALUES (:id, :user_id, :topic_summary, :provider, :model, :started_at, :completed_at, 1)
@@ -125,7 +130,7 @@ class Conversations:
         return _conversation(rows[0]) if rows else None
 
     def list(self, user_id: str) -> tuple[Conversation, ...]:
-        """The user's conversations, the latest first."""
+        """The user's conversations in which something was said, the latest first."""
         return tuple(map(_conversation, self._database.rows(_LIST, {"user_id": user_id})))
 
     def history(self, conversation_id: str, last: int | None = None) -> tuple[Turn, ...]:
@@ -135,6 +140,26 @@ class Conversations:
         else:
             rows = self._database.rows(_LAST_TURNS, {"id": conversation_id, "last": last})[::-1]
         return tuple(map(_turn, rows))
+
+    def open(
+        self, conversation_id: str, user_id: str, model: tuple[str, str], now: datetime, topic_summary: str | None
+    ) -> None:
+        """Begin a conversation in which nothing was said yet: `go_on` adds to it, unless it is deleted meanwhile.
+
+        `model` is provider and model.
+        """
+        provider, name = model
+        topic = None if topic_summary is None else _storable(topic_summary)
+        values = {"id": conversation_id, "user_id": user_id, "topic_summary": topic, "started_at": _written(now)}
+        self._database.change((_OPEN, values | {"provider": provider, "model": name}))
+
+    def close_empty(self, conversation_id: str) -> None:
+        """Remove the conversation if nothing was said in it."""
+        self._database.change((_CLOSE, {"id": conversation_id}))
+
+    def empty(self, before: datetime) -> frozenset[str]:
+        """Those begun before then in which nothing was said."""
+        return frozenset(row[0] for row in self._database.rows(_EMPTY, {"before": _written(before)}))
 
     def remember(self, conversation_id: str, user_id: str, turn: Turn, topic_summary: str | None = None) -> None:
         """Add a turn to the user's conversation, which may be new, and then gets this name.

@@ -7,6 +7,7 @@ can be deleted again; and an answer that ends meanwhile either has left its reco
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lightspeed_stack import errors
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from lightspeed_stack.spool import Spool
 
 
+LONGEST_ANSWER = timedelta(days=1)
+
+
 class Forgetting:
     def __init__(self, conversations: Conversations, spools: Sequence[Spool]) -> None:
         self._conversations = conversations
@@ -25,6 +29,16 @@ class Forgetting:
     def forget(self, conversation_id: str) -> None:
         """Raises errors.StorageFailed, ConversationsError."""
         self._conversations.delete(conversation_id, lambda: self._withdraw(conversation_id))
+
+    def sweep(self, now: datetime | None = None) -> None:
+        """Forget conversations that a crash left without a turn, but for those that still have records to withdraw.
+
+        Raises SpoolError, ConversationsError.
+        """
+        empty = self._conversations.empty((now or datetime.now(UTC)) - LONGEST_ANSWER)
+        if empty:
+            for conversation_id in empty.difference(*(spool.conversations() for spool in self._spools)):
+                self._conversations.close_empty(conversation_id)
 
     def _withdraw(self, conversation_id: str) -> None:
         for spool in self._spools:

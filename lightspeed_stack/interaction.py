@@ -1,8 +1,9 @@
 """The story of one question, shared by the answer in one piece and the answer in pieces.
 
-`begin` decides everything that can be decided before the provider is asked, and may refuse with an error; `ask` or
-`stream` gets the answer; `finish` remembers the turn and keeps the transcript. Only `begin` and `ask` raise: a
-transcript that can't be kept is logged and counted, and never costs the user the answer.
+`begin` decides everything that can be decided before the provider is asked, and may refuse with an error; `announce`
+lets a new conversation be known before its first answer; `ask` or `stream` gets the answer; `finish` remembers the turn
+and keeps the transcript. Only `begin` and `ask` raise: a transcript that can't be kept is logged and counted, and never
+costs the user the answer.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ FAILED = "failed"
 class Asked:
     """A question that may be asked, redacted; `refusal` is the answer to one that is out of scope.
 
+    It `continues` a conversation that is known already, which it `begins` itself if it was announced.
     `begun` is on the clock of time.perf_counter.
     """
 
@@ -58,6 +60,7 @@ class Asked:
     requested_model: str | None
     topic: str | None
     continues: bool
+    begins: bool
     started_at: datetime
     begun: float
     recorded: bool
@@ -135,10 +138,17 @@ class Interactions:
             requested_model=query.model,
             topic=question if query.generate_topic_summary else None,
             continues=past.conversation_id is not None,
+            begins=False,
             started_at=now,
             begun=begun,
             recorded=not private,
         )
+
+    def announce(self, asked: Asked) -> Asked:
+        """To be called before the conversation's id is told: from then on its user may delete it."""
+        if asked.continues or not self._memory.open(asked):
+            return asked
+        return replace(asked, continues=True, begins=True)
 
     def ask(self, asked: Asked) -> Answer:
         """The answer in one piece; a failure is counted, a cut recorded (no need to call `finish`), both are raised."""
@@ -149,7 +159,7 @@ class Interactions:
             with self._calls.begin() as call:
                 return asked.provider.ask(asked.messages, asked.model.name, call)
         except errors.Stopping:
-            self.finish(asked, "", INTERRUPTED, 0, 0)
+            self.finish(self.announce(asked), "", INTERRUPTED, 0, 0)
             raise
         except errors.Error:
             self._metrics.failed(*asked.labels, time.perf_counter() - asked.begun)
@@ -182,17 +192,19 @@ class Interactions:
         """Remember the turn and keep its transcript, with what was said so far; never raises.
 
         Where nothing was said there is no turn; a question that failed so leaves no transcript either. A conversation
-        that its user deleted meanwhile stays deleted.
+        that its user deleted meanwhile stays deleted, and no transcript stays whose conversation can't be deleted.
         """
         self._count(asked, outcome, input_tokens, output_tokens)
         if asked.continues and self._memory.forgot(asked.conversation_id):
             return
         answer = self._redactor.apply(text)
-        if text or outcome != FAILED:
-            tokens = input_tokens, output_tokens
-            self._transcripts.keep(asked, answer, outcome, tokens, (*asked.chunks, *self._passages(chunks)))
-        if not self._remains(asked, answer, bool(text) or outcome == COMPLETE):
+        tokens, passages = (input_tokens, output_tokens), (*asked.chunks, *self._passages(chunks))
+        kept = (bool(text) or outcome != FAILED) and self._transcripts.keep(asked, answer, outcome, tokens, passages)
+        is_turn = bool(text) or outcome == COMPLETE
+        if not self._remains(asked, answer, is_turn) and kept:
             self._transcripts.withdraw(asked.conversation_id)
+        if asked.begins and not (is_turn or kept):
+            self._memory.close_empty(asked.conversation_id)
 
     def _remains(self, asked: Asked, answer: str, is_turn: bool) -> bool:
         """Whether the conversation is still there, with the turn if it is one.
@@ -201,7 +213,7 @@ class Interactions:
         """
         if is_turn:
             return self._memory.remember(asked, answer, datetime.now(UTC))
-        return not (asked.continues and self._memory.forgot(asked.conversation_id))
+        return asked.continues and not self._memory.forgot(asked.conversation_id)
 
     def _redacted(self, past: Past) -> Past:
         """What was remembered before a filter was configured must not reach the provider now."""

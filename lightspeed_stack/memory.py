@@ -63,10 +63,27 @@ class Memory:
             )
         return known
 
+    def open(self, asked: Asked) -> bool:
+        """Let a new conversation be known before its first answer, so that it can be deleted; whether that worked."""
+        model = asked.model.provider, asked.model.name
+        try:
+            self._conversations.open(asked.conversation_id, asked.user.id, model, asked.started_at, _name(asked.topic))
+        except ConversationsError as error:
+            log.error("a conversation can't be deleted during its first answer: %s", error)
+            return False
+        return True
+
+    def close_empty(self, conversation_id: str) -> None:
+        """Forget a conversation that came to nothing; never raises."""
+        try:
+            self._conversations.close_empty(conversation_id)
+        except ConversationsError as error:
+            log.warning("a conversation without a turn stays: %s", error)
+
     def remember(self, asked: Asked, answer: str, now: datetime) -> bool:
         """Add the turn; one that can't be added is logged, since the user has the answer.
 
-        False, and nothing is added, if the conversation was deleted since it was continued.
+        False, and nothing is added, if there is no such conversation: it was deleted, or a new one could not be begun.
         """
         turn = Turn(
             question=prompt.with_attachments(asked.question, asked.attachments),
@@ -76,13 +93,13 @@ class Memory:
             started_at=asked.started_at,
             completed_at=now,
         )
-        topic = _topic(asked.topic) if asked.topic else None
         try:
             if asked.continues:
                 return self._conversations.go_on(asked.conversation_id, asked.user.id, turn)
-            self._conversations.remember(asked.conversation_id, asked.user.id, turn, topic)
+            self._conversations.remember(asked.conversation_id, asked.user.id, turn, _name(asked.topic))
         except (ConversationsError, Foreign) as error:
             log.error("a turn is not remembered: %s", error)
+            return asked.continues
         return True
 
     def forgot(self, conversation_id: str) -> bool:
@@ -93,6 +110,8 @@ class Memory:
             return False
 
 
-def _topic(question: str) -> str:
+def _name(question: str | None) -> str | None:
+    if not question:
+        return None
     line = " ".join(question.split())
     return line if len(line) <= TOPIC_CHARACTERS else line[: TOPIC_CHARACTERS - 1].rstrip() + "…"

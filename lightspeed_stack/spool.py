@@ -101,6 +101,13 @@ class Spool:
             directory.write(f".forget_{conversation_id}_{self._random()}", b"", _MODE)
             directory.sync()
 
+    def conversations(self) -> frozenset[str]:
+        """The ids of the conversations that have records here."""
+        with self._errors_told(), suppress(FileNotFoundError):
+            names = (entry.name for entry in durable.Directory(self.directory).entries())
+            return frozenset(name.split("_")[1] for name in names if _RECORD.fullmatch(name))
+        return frozenset()
+
     def usage(self) -> Usage:
         """What waits to be sent, as of some seconds ago; the longer the counting takes, the longer ago."""
         if time.monotonic() >= self._usage_until and self._counting.acquire(blocking=False):

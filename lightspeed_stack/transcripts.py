@@ -44,13 +44,13 @@ class Transcripts:
         outcome: str,
         tokens: tuple[int, int],
         chunks: Sequence[Chunk],
-    ) -> None:
-        """`answer` is redacted; `tokens` are those in and out."""
+    ) -> bool:
+        """Whether there is one now; `answer` is redacted, `tokens` are those in and out."""
         if self._spool is None:
-            return
+            return False
         if not asked.recorded:
             self._metrics.opted_out(KIND)
-            return
+            return False
         record = self._record(asked, answer, outcome, tokens, chunks)
         try:
             self._put(self._spool, asked.conversation_id, records.encode(record))
@@ -58,9 +58,11 @@ class Transcripts:
             self._metrics.not_spooled(KIND, error.cause)
             lost = alerts.fields(alerts.TRANSCRIPT_LOST, conversation_id=asked.conversation_id, cause=error.cause)
             log.error("a transcript is lost: %s", error, extra=lost)
+            return False
+        return True
 
     def withdraw(self, conversation_id: str) -> None:
-        """Those of the conversation are not to leave this host: it was deleted while the last was written."""
+        """Those of the conversation are not to leave this host: nobody could delete them any more."""
         try:
             if self._spool is not None:
                 self._spool.forget(conversation_id)

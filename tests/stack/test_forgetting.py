@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -45,3 +45,15 @@ def test_when_records_cannot_be_withdrawn_the_conversation_stays(conversations: 
     with pytest.raises(errors.StorageFailed, match="could not be withdrawn"):
         Forgetting(conversations, [Spool(tmp_path / "transcripts", 0)]).forget(ID)
     assert conversations.get(ID) is not None
+
+
+def test_what_a_crash_left_without_turn_and_record_is_swept(conversations: Conversations, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    crashed, recorded, answering = "c-1", "c-2", "c-3"
+    for identity, began in ((crashed, now - timedelta(days=2)), (recorded, now - timedelta(days=2)), (answering, now)):
+        conversations.open(identity, "alice", ("p", "m"), began, None)
+    spool = Spool(tmp_path / "transcripts", 0)
+    spool.put(recorded, b"{}", now)
+    Forgetting(conversations, [spool, Spool(tmp_path / "feedback", 0)]).sweep()
+    kept = [each for each in (crashed, recorded, answering, ID, OTHER) if conversations.get(each)]
+    assert kept == [recorded, answering, ID, OTHER]

@@ -52,6 +52,11 @@ def transcripts(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted((folder / "spool" / "transcripts").glob("[!.]*.json"))]
 
 
+def withdrawn(folder: Path, conversation_id: str) -> int:
+    """How many requests to forget the conversation's transcripts there are."""
+    return len(list((folder / "spool" / "transcripts").glob(f".forget_{conversation_id}_*")))
+
+
 class TestBegin:
     def test_what_was_decided(self, made: Parts) -> None:
         asked = begin(made.interactions, query("q", provider="openai", model="echo"), endpoint="/v1/streaming_query")
@@ -91,10 +96,10 @@ class TestFinish:
         assert made.conversations.get(asked.conversation_id) is None
 
     def test_one_that_nobody_waited_for_leaves_a_transcript_and_no_turn(self, made: Parts, tmp_path: Path) -> None:
-        asked = begin(made.interactions)
+        asked = made.interactions.announce(begin(made.interactions))
         made.interactions.finish(asked, "", interaction.DISCONNECTED, 0, 0)
         assert [record["llm_response"] for record in transcripts(tmp_path)] == [""]
-        assert made.conversations.get(asked.conversation_id) is None
+        assert made.conversations.history(asked.conversation_id) == ()
 
     def test_an_answer_may_be_empty(self, made: Parts) -> None:
         asked = begin(made.interactions)
@@ -116,13 +121,54 @@ class TestFinish:
         assert made.conversations.get(first.conversation_id) is None
         assert [record["llm_response"] for record in transcripts(tmp_path)] == ["one"]
 
-    def test_a_database_that_fails_costs_nothing_else(
+    def test_a_database_that_fails_costs_no_answer_and_leaves_no_transcript_that_nobody_can_delete(
         self, make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         made = make(database={"sqlite": {"db_path": str(tmp_path)}})
-        made.interactions.finish(begin(made.interactions), "answer", interaction.COMPLETE, 0, 0)
-        assert len(transcripts(tmp_path)) == 1
+        for asked in (begin(made.interactions), made.interactions.announce(begin(made.interactions))):
+            made.interactions.finish(asked, "answer", interaction.COMPLETE, 0, 0)
+            assert withdrawn(tmp_path, asked.conversation_id) == 1
         assert "a turn is not remembered" in caplog.text
+
+
+class TestAnnounce:
+    def test_a_conversation_can_be_deleted_during_its_first_answer(self, made: Parts, tmp_path: Path) -> None:
+        asked = made.interactions.announce(begin(made.interactions))
+        assert made.conversations.get(asked.conversation_id) is not None
+        assert made.conversations.list(ALICE.id) == (), "nothing was said in it yet"
+        made.forgetting.forget(asked.conversation_id)
+        made.interactions.finish(asked, "answer", interaction.COMPLETE, 0, 0)
+        assert made.conversations.get(asked.conversation_id) is None
+        assert transcripts(tmp_path) == []
+
+    def test_it_gets_its_turn_and_its_name(self, made: Parts) -> None:
+        asked = made.interactions.announce(begin(made.interactions, query("Why?")))
+        made.interactions.finish(asked, "Because.", interaction.COMPLETE, 0, 0)
+        [known] = made.conversations.list(ALICE.id)
+        assert (known.id, known.topic_summary, known.message_count) == (asked.conversation_id, "Why?", 1)
+        assert (known.last_used_provider, known.last_used_model) == (asked.model.provider, asked.model.name)
+        assert [turn.answer for turn in made.conversations.history(known.id)] == ["Because."]
+
+    def test_one_that_is_known_is_left_alone(self, made: Parts) -> None:
+        first = made.interactions.announce(begin(made.interactions))
+        made.interactions.finish(first, "one", interaction.COMPLETE, 0, 0)
+        second = begin(made.interactions, query("two", conversation_id=first.conversation_id))
+        assert made.interactions.announce(second) is second
+
+    def test_with_a_transcript_and_no_turn_it_can_still_be_deleted(self, made: Parts, tmp_path: Path) -> None:
+        asked = made.interactions.announce(begin(made.interactions))
+        made.interactions.finish(asked, "", interaction.DISCONNECTED, 0, 0)
+        assert len(transcripts(tmp_path)) == 1
+        assert withdrawn(tmp_path, asked.conversation_id) == 0
+        made.forgetting.forget(asked.conversation_id)
+        assert withdrawn(tmp_path, asked.conversation_id) == 1
+
+    def test_one_that_came_to_nothing_leaves_nothing(self, make: Make) -> None:
+        made = make(user_data_collection={"transcripts_enabled": False})
+        for outcome in (interaction.FAILED, interaction.DISCONNECTED):
+            asked = made.interactions.announce(begin(made.interactions))
+            made.interactions.finish(asked, "", outcome, 0, 0)
+            assert made.conversations.get(asked.conversation_id) is None
 
 
 class TestRefusal:

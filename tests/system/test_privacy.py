@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from tests.fakes.application import provider
 from tests.fakes.daemon import Stack
+from tests.fakes.provider import FakeProvider
 
 DEADLINE = 20
 FEEDBACK = {"user_question": "q", "llm_response": "a", "sentiment": 1}
@@ -71,3 +77,74 @@ def test_a_page_of_another_origin_may_not_read_where_no_secret_is_checked(
         assert (read.status_code, read.headers.get("access-control-allow-origin")) == (200, None)
         wish = {"Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": ", ".join(headers)}
         assert requests.options(conversations, headers=page | wish, timeout=DEADLINE).status_code == 400
+
+
+def begun(lines: Iterator[bytes]) -> str:
+    """The conversation that a stream's first event names."""
+    first = json.loads(next(lines).removeprefix(b"data: "))
+    identity: str = first["data"]["conversation_id"]
+    return identity
+
+
+def is_whole(lines: Iterator[bytes]) -> bool:
+    """Whether the rest of the stream has its last event."""
+    return any(b'"event": "end"' in line for line in lines)
+
+
+def stream(stack: Stack) -> requests.Response:
+    body = {"query": "one", "media_type": "application/json"}
+    return requests.post(f"{stack.url}/v1/streaming_query", json=body, stream=True, timeout=DEADLINE)
+
+
+def delete(stack: Stack, conversation_id: str) -> Any:
+    return requests.delete(f"{stack.url}/v1/conversations/{conversation_id}", timeout=DEADLINE).json()
+
+
+def records(stack: Stack) -> list[Path]:
+    return sorted(stack.transcripts.glob("[!.]*.json"))
+
+
+def withdrawn(stack: Stack, conversation_id: str) -> int:
+    return len(list(stack.transcripts.glob(f".forget_{conversation_id}_*")))
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + DEADLINE
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_stream_that_is_given_up_before_its_first_token_can_be_deleted(tmp_path: Path) -> None:
+    with FakeProvider(behaviour="silent") as fake, Stack(tmp_path, provider(fake.url)) as stack:
+        answer = stream(stack)
+        conversation_id = begun(answer.iter_lines())
+        answer.close()
+        wait_until(lambda: records(stack))
+        assert delete(stack, conversation_id)["deleted"]
+        assert withdrawn(stack, conversation_id) == 1
+
+
+def test_a_conversation_that_is_deleted_during_its_first_answer_does_not_appear_later(tmp_path: Path) -> None:
+    with FakeProvider(behaviour="tokens-10-0.1") as fake, Stack(tmp_path, provider(fake.url)) as stack:
+        with stream(stack) as answer:
+            lines = answer.iter_lines()
+            conversation_id = begun(lines)
+            assert delete(stack, conversation_id)["deleted"]
+            assert is_whole(lines)
+        listed = requests.get(f"{stack.url}/v1/conversations", timeout=DEADLINE).json()
+        assert (listed, records(stack)) == ({"conversations": []}, [])
+
+
+def test_an_answer_that_ends_while_the_database_is_locked_can_be_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "conversations.db"
+    with FakeProvider(behaviour="tokens-5-0.1") as fake, Stack(tmp_path, provider(fake.url)) as stack:
+        with stream(stack) as answer, closing(sqlite3.connect(path, isolation_level=None)) as other:
+            lines = answer.iter_lines()
+            conversation_id = begun(lines)
+            other.execute("BEGIN EXCLUSIVE")
+            assert is_whole(lines)
+            stack.wait_for("a turn is not remembered")
+        assert len(records(stack)) == 1
+        assert delete(stack, conversation_id)["deleted"]
+        assert withdrawn(stack, conversation_id) == 1
