@@ -1,6 +1,6 @@
 """A provider that is any server with the chat-completions API: OpenAI, vLLM, Ollama, Llama Stack, llama.cpp, Azure.
 
-Keeps its connections, and the list of models for a minute; nothing of what was asked.
+Keeps its connections, and the list of models for a minute (that there is none, for a moment); nothing of what was asked.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from lightspeed_stack.providers.telling import Telling
 from lightspeed_stack.providers.wait import Aborted
 
 MODELS_SECONDS = 60.0
+FAILURE_SECONDS = 3.0
 _LIST_BYTES = 4 * 1024 * 1024
 
 
@@ -33,17 +34,20 @@ class OpenAI:
         self._quick = Limits(settings.connect_timeout_seconds, settings.connect_timeout_seconds, _LIST_BYTES)
         self._listed: tuple[Model, ...] = ()
         self._listed_until = 0.0
+        self._failure: errors.Error | None = None
         self._listing = threading.Lock()
 
     def models(self) -> Sequence[Model]:
         """Those configured, else those that the server tells; an old list serves while the server can't be asked."""
         if self._configured:
             return self._named(self._configured)
-        if time.monotonic() < self._listed_until:
+        if time.monotonic() < self._listed_until and self._failure is None:
             return self._listed
         with self._listing:
             if time.monotonic() >= self._listed_until:
                 self._list()
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
             return self._listed
 
     def ask(self, messages: Sequence[Message], model: str, call: Call | None = None) -> Answer:
@@ -83,11 +87,10 @@ class OpenAI:
             names = completions.models(_whole(self._api.look("models", self._quick)))
         except FAILURES as failure:
             error = translate(failure, self.name, "(the list of models)")
-            if not self._listed:
-                raise error from None
+            self._failure = None if self._listed else error
         else:
-            self._listed = self._named(names)
-        self._listed_until = time.monotonic() + MODELS_SECONDS
+            self._listed, self._failure = self._named(names), None
+        self._listed_until = time.monotonic() + (MODELS_SECONDS if self._failure is None else FAILURE_SECONDS)
 
     def _named(self, names: Sequence[str]) -> tuple[Model, ...]:
         return tuple(Model(self.name, name, self._window) for name in names)

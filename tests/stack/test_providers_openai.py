@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from lightspeed_stack.calls import Calls
 from lightspeed_stack.daemon.config import ConfigError
 from lightspeed_stack.daemon.schema import Secret
 from lightspeed_stack.providers.base import Answer, Model
-from lightspeed_stack.providers.openai import OpenAI
+from lightspeed_stack.providers.openai import FAILURE_SECONDS, OpenAI
 from tests.fakes.provider import FakeProvider
 from tests.fakes.providers import HI, settings, told
 
@@ -216,6 +218,20 @@ def test_models_that_can_not_be_listed(fake: FakeProvider, behaviour: str) -> No
     fake.models_behaviour = behaviour
     with pytest.raises(errors.Error):
         OpenAI(settings(fake.url, connect_timeout_seconds=0.3)).models()
+
+
+def test_who_waits_for_the_list_together_fails_together(fake: FakeProvider) -> None:
+    fake.models_behaviour = "silent"
+    provider = OpenAI(settings(fake.url, connect_timeout_seconds=0.5))
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(provider.models) for _ in range(4)]
+    assert all(isinstance(one.exception(), errors.ProviderUnavailable) for one in waiting)
+    assert time.monotonic() - began < 0.9
+    assert len(fake.requests) == 1
+    fake.models_behaviour = "ok"
+    time.sleep(FAILURE_SECONDS)  # the server is not asked sooner
+    assert provider.models()
 
 
 @pytest.mark.parametrize(
