@@ -63,7 +63,8 @@ class Api:
         return self._exchange("POST", "chat/completions", body, self._in_pieces, client)
 
     def look(self, resource: str, limits: Limits) -> Exchange:
-        """GET a resource. Raises CredentialError when the key can't be read."""
+        """GET a resource, looking up first where the server is. Raises CredentialError when the key can't be read."""
+        self.look_up()
         return self._exchange("GET", resource, b"", limits)
 
     def _exchange(

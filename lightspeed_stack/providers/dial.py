@@ -23,6 +23,7 @@ from lightspeed_stack.providers.wait import READ, WRITE, TimedOut, Waiter
 Dialing = Generator[bytes, None, socket.socket]
 _LONGEST_PROXY_REPLY = 16384
 _ADDRESSES_SECONDS = 30.0
+_RETRY_SECONDS = 5.0
 
 
 class Unreachable(Exception):
@@ -60,13 +61,21 @@ def parse(base_url: str) -> Target:
 class Dialer:
     """Makes connections to one target."""
 
-    def __init__(self, target: Target, connect_seconds: float, ca_bundle: Path | None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        connect_seconds: float,
+        ca_bundle: Path | None,
+        addresses_seconds: float = _ADDRESSES_SECONDS,
+    ) -> None:
         self.target = target
         self._seconds = connect_seconds
         self._tls = ssl.create_default_context(cafile=ca_bundle and str(ca_bundle)) if target.tls else None
         self._proxy = _proxy(target, os.environ)
-        self._addresses: list[Any] | OSError | None = None
+        self._addresses: list[Any] = []
+        self._addresses_seconds = addresses_seconds
         self._addresses_until = 0.0
+        self._failure: OSError | None = None
 
     @property
     def proxy_headers(self) -> str | None:
@@ -74,14 +83,19 @@ class Dialer:
         return _credentials(self._proxy) if self._proxy is not None and not self.target.tls else None
 
     def look_up(self) -> None:
-        """Find the addresses, unless they are known since a moment, so that `dial` need not; a failure `dial` tells."""
+        """Find the addresses, unless they are known since a moment, so that `dial` need not; a failure `dial` tells.
+
+        Addresses of before serve while no newer can be had (as RFC 8767 has it); without any, each call tries again.
+        """
         if time.monotonic() < self._addresses_until:
             return
         try:
             self._addresses = self._find_addresses()
-            self._addresses_until = time.monotonic() + _ADDRESSES_SECONDS
+            self._addresses_until = time.monotonic() + self._addresses_seconds
         except OSError as error:
-            self._addresses = error
+            self._failure = error
+            if self._addresses:
+                self._addresses_until = time.monotonic() + _RETRY_SECONDS
 
     def dial(self, waiter: Waiter) -> Dialing:
         """Yield b"" for each second of waiting, return a non-blocking socket that `waiter` has adopted.
@@ -114,8 +128,8 @@ class Dialer:
             raise
 
     def _connect(self, waiter: Waiter, deadline: float) -> Dialing:
-        if isinstance(self._addresses, OSError):
-            raise self._addresses
+        if not self._addresses and self._failure is not None:
+            raise self._failure.with_traceback(None)
         addresses = list(self._addresses or self._find_addresses())
         while True:
             family, kind, protocol, _, address = addresses.pop(0)

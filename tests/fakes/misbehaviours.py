@@ -123,7 +123,11 @@ def begun(*then: Step) -> Script:
 
 def verbose(request: Request) -> Script:
     """2,000 short tokens, each in an event as long as vLLM's, with thoughts before them."""
-    more = {"created": 1724200000, "model": "meta-llama/Llama-3.1-8B-Instruct", "system_fingerprint": "x" * 60}
+    more: dict[str, Any] = {
+        "created": 1724200000,
+        "model": "meta-llama/Llama-3.1-8B-Instruct",
+        "system_fingerprint": "x" * 60,
+    }
     thought = event({"content": "", "reasoning_content": " hm"}, **more)
     return said(*[thought] * 500, *[event({"content": " a"}, **more)] * 2000, STOP, USED, DONE)
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import base64
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from lightspeed_stack import errors
 from lightspeed_stack.providers import dial
 from lightspeed_stack.providers.base import Message
+from lightspeed_stack.providers.dial import Dialer
 from lightspeed_stack.providers.openai import OpenAI
+from lightspeed_stack.providers.wait import Waiter
+from tests.fakes.application import provider
+from tests.fakes.daemon import ROOT, Stack, merged
 from tests.fakes.provider import FakeProvider
 from tests.fakes.providers import settings
 from tests.fakes.tls import TlsFront, certificate
@@ -210,3 +216,80 @@ def test_no_proxy_for_loopback_and_for_whom_no_proxy_names(monkeypatch: pytest.M
     assert OpenAI(settings(fake.url)).ask(HI, "ok").text == "Hello from fake"
     monkeypatch.setenv("no_proxy", "127.0.0.2")
     assert OpenAI(settings("http://127.0.0.2:9/v1")).health() == "Connection error: 127.0.0.2:9: Connection refused"
+
+
+class Names:
+    """A system's resolver that knows one name, in another process too: addresses are the lines of a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "addresses"
+        (folder / "sitecustomize.py").write_text(RESOLVER)
+        self.environ = {"PYTHONPATH": f"{folder}:{ROOT}", "ADDRESSES": str(self._file), "no_proxy": "*"}
+
+    def are(self, *addresses: str) -> None:
+        draft = self._file.with_suffix(".new")
+        draft.write_text("\n".join(addresses))
+        draft.rename(self._file)
+
+
+RESOLVER = """
+import os, pathlib, socket
+find = socket.getaddrinfo
+
+def getaddrinfo(host, *arguments, **options):
+    if host != "provider.test":
+        return find(host, *arguments, **options)
+    addresses = pathlib.Path(os.environ["ADDRESSES"]).read_text().split()
+    if not addresses:
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+    return [one for address in addresses for one in find(address, *arguments, **options)]
+
+socket.getaddrinfo = getaddrinfo
+"""
+
+
+def test_a_name_that_could_not_be_looked_up_is_looked_up_again(fake: FakeProvider, tmp_path: Path) -> None:
+    names = Names(tmp_path)
+    names.are()
+    named = provider(f"http://provider.test:{fake.port}/v1", models=["ok"])
+    with Stack(tmp_path, merged(named, {"service": {"workers": 1}}), names.environ) as stack:
+        assert status(stack, "POST", "/v1/query") == 503
+        assert status(stack, "GET", "/readiness") == 503
+        names.are("127.0.0.1")
+        until(lambda: status(stack, "GET", "/readiness") == 200)
+        assert status(stack, "POST", "/v1/query") == 200
+
+
+def test_addresses_serve_while_no_newer_can_be_had(fake: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    dialer = Dialer(dial.parse(f"http://localhost:{fake.port}/v1"), 5, None, addresses_seconds=0)
+    dialer.look_up()
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", no_names)
+        dialer.look_up()
+        assert connects(dialer)
+
+
+def no_names(*arguments: object, **options: object) -> list[object]:
+    raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+
+def connects(dialer: Dialer) -> bool:
+    dialing = dialer.dial(Waiter(5))
+    while True:
+        try:
+            next(dialing)
+        except StopIteration as end:
+            end.value.close()
+            return True
+
+
+def status(stack: Stack, method: str, path: str) -> int:
+    body = {"query": "?"} if method == "POST" else None
+    return requests.request(method, stack.url + path, json=body, timeout=10).status_code
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
