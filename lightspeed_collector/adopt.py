@@ -29,7 +29,15 @@ _NOBODY = Identity(0, 0, 0)
 
 
 def adopt(archives: Archives, spool: Spool, ledger: Ledger) -> None:
-    """Claim every sound archive that the new ledger doesn't know; the others were never sent and are orphans."""
+    """Claim every sound archive that the new ledger doesn't know; the others were never sent and are orphans.
+
+    Raises `SpoolError` while a folder is away: its records could not be recognised, and would be sent again.
+    """
+    if spool.away:
+        away = ", ".join(sorted(spool.away))
+        raise SpoolError(
+            f"the ledger is new, and archives may have been sent: nothing is sent while folders are away: {away}"
+        )
     for batch_id in archives.ids():
         if ledger.knows(batch_id):
             continue
@@ -52,7 +60,7 @@ def _read(batch_id: str, path: Path, spool: Spool) -> Batch | None:
         if not sha256.startswith(batch_id):
             return None
         return Batch(batch_id, sha256, path.stat().st_size, tuple(members), tuple(members.values()))
-    except (OSError, EOFError, tarfile.TarError):
+    except Exception:  # noqa: BLE001 - damage shows itself in many ways
         return None
 
 

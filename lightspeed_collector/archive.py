@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ DRAFT = ".draft"
 _ID_DIGITS = 32
 _STEP = 50
 _BIG = 1 << 20
+_LOST = (errno.ENOENT, errno.EIO, errno.ELOOP, errno.EISDIR)
 
 
 class Archives:
@@ -81,14 +82,17 @@ class Archives:
                 draft.unlink()
 
     def holds(self, batch: Batch) -> bool:
-        """Whether the batch's archive is there and its bytes are those that were claimed."""
+        """Whether the batch's archive is there and its bytes are those that were claimed; raises `StateError` when nobody can
+        tell."""
         import hashlib
 
         try:
             with self.path(batch.id).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == batch.sha256
-        except OSError:
-            return False
+        except OSError as error:
+            if error.errno in _LOST:
+                return False
+            raise StateError(f"{self.path(batch.id)}: {error.strerror}") from error
 
     def remove(self, batch_id: str) -> None:
         """An archive that is not needed any more; one that can't be removed now is an orphan for the next run."""
@@ -96,6 +100,13 @@ class Archives:
             self.path(batch_id).unlink(missing_ok=True)
         except OSError as error:
             raise StateError(f"{self.path(batch_id)}: {error.strerror}") from error
+
+    def sweep(self, known: Iterable[str]) -> None:
+        """Remove what killed runs left: a draft, and archives of batches that are not `known`. Raises `StateError`."""
+        with suppress(OSError):
+            (self._folder / DRAFT).unlink()
+        for batch_id in set(self.ids()).difference(known):
+            self.remove(batch_id)
 
     def ids(self) -> list[str]:
         """The batches whose archives are in the folder; raises `StateError`."""

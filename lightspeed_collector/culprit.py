@@ -1,7 +1,8 @@
 """Finds out what a refused batch was refused for: its size, one of its records, or us. Values only.
 
 Too large: halve until it passes; a record that is refused alone is the culprit. Malformed: the same, but first single
-records show whether anything passes at all; when two are refused before anything was ever accepted, the fault is ours.
+records show whether anything passes at all: the oldest, the newest, and one in the middle. When all three are refused, and
+nothing was accepted, the fault is ours.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from lightspeed_collector.batch import Batch, Room
 from lightspeed_collector.retention import Entry
 
 MOST_IN_A_ROW = 10
+_PROBES = 3
 
 
 class Verdict(NamedTuple):
@@ -48,13 +50,13 @@ class Inquiry:
         if count > 1:
             self._probing = malformed and not self._trusted
             self._room.narrow(1 if self._probing else count // 2)
-            return Verdict(again=batch.members)
+            return Verdict(again=_probes_first(batch.members) if self._probing else batch.members)
         entry = Entry(batch.members[0], batch.identities[0])
         if not malformed or self._trusted:
             return self._convict(entry, answer)
         self._suspects.append(entry)
         self.undecided = answer.text
-        return Verdict(ours=len(self._suspects) > 1)
+        return Verdict(ours=len(self._suspects) == _PROBES)
 
     def _convict(self, entry: Entry, answer: Answer) -> Verdict:
         """Unless the ingress takes nothing at all any more: a whole spool is never set aside."""
@@ -63,3 +65,9 @@ class Inquiry:
             return Verdict(ours=True)
         self._room.widen()
         return Verdict(culprits=(entry,))
+
+
+def _probes_first(members: tuple[str, ...]) -> tuple[str, ...]:
+    """The first, the last and the middle one, then the others in their order."""
+    first = dict.fromkeys((members[0], members[-1], members[len(members) // 2]))
+    return (*first, *(member for member in members if member not in first))

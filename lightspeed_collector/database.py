@@ -7,16 +7,23 @@ A transaction that returned is on the disk: journal_mode=TRUNCATE with synchrono
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from lightspeed_collector.errors import LedgerCorrupt, StateError
 
-VERSION = 1
+T = TypeVar("T")
+VERSION = 2
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_CORRUPT_TEXTS = ("no such table", "no such column", "Could not decode")
 _WAIT_SECONDS = 5
+_FROM_VERSION_1 = """
+ALTER TABLE sent RENAME COLUMN seen_at TO looked_at;
+ALTER TABLE sent ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 2;
+"""
 # A larger file takes long to read through; what is damaged in it shows when it is used.
 _CHECKED_PAGES = 2048
 
@@ -53,6 +60,14 @@ class Database:
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._explained():
             return self._connection.execute(sql, values).fetchall()
+
+    def read(self, make: Callable[..., T], sql: str, *values: Any) -> list[T]:
+        """What `make` makes of each row; when it can't (ValueError, TypeError) that is corruption."""
+        rows = self.query(sql, *values)
+        try:
+            return [make(*row) for row in rows]
+        except (ValueError, TypeError) as error:
+            raise LedgerCorrupt(f"{self._path}: a row can't be read: {error}") from error
 
     def execute(self, sql: str, *values: Any) -> int:
         """The number of rows changed."""
@@ -95,11 +110,16 @@ class Database:
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA temp_store = MEMORY")
         self._check()
-        if not self.query("PRAGMA user_version")[0][0]:
+        version = self.query("PRAGMA user_version")[0][0]
+        if version == 1:
+            self._change(_FROM_VERSION_1)
+        elif not version:
             self._create()
 
     def _create(self) -> None:
-        schema = Path(__file__).with_name("ledger.sql").read_text(encoding="utf-8")
+        self._change(Path(__file__).with_name("ledger.sql").read_text(encoding="utf-8"))
+
+    def _change(self, schema: str) -> None:
         with self._explained():
             self._connection.executescript(f"BEGIN IMMEDIATE;\n{schema}\nCOMMIT;")
 
@@ -117,10 +137,19 @@ class Database:
     def _explained(self) -> Iterator[None]:
         try:
             yield
+        except UnicodeDecodeError as error:
+            raise LedgerCorrupt(f"{self._path}: {error}") from error
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT or str(error).startswith(_CORRUPT_TEXTS):
                 raise LedgerCorrupt(f"{self._path}: {error}") from error
             raise StateError(f"{self._path}: {error}") from error
+
+
+def text(value: object) -> str:
+    """A text that was written as one; raises ValueError for another type."""
+    if not isinstance(value, str):
+        raise ValueError(f"{type(value).__name__} in place of a text")
+    return value
 
 
 def has_content(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Honours requests to forget a conversation (SPOOL.md, "Forgetting a conversation"), in the order that a crash can't harm.
 
-Records of a batch that was claimed and isn't done yet count as sent.
+Records of a batch that was claimed and isn't done yet may have been sent: the request waits for what becomes of it, and none
+of them is sent in another batch.
 """
 
 from __future__ import annotations
@@ -39,12 +40,14 @@ class Forgetting:
         """Remove the records that the requests cover and that are not `claimed`, then the requests.
 
         `found` is a listing that was begun after the one that found the requests had ended, while nobody could release
-        a record. Returns what could not be removed, or not be listed: it is not to be sent, and the requests stay.
+        a record. Returns what is claimed, could not be removed, or not be listed: it is not to be sent in a new batch, and the
+        requests stay.
         """
         wanted = {(storage, names.forgotten(name)) for storage, name in requests}
         covered = (member for member in found.backlog if key(member) in wanted and member not in claimed)
         unmet = {key(member) for member in covered if not self._remove(member)}
         unmet |= {one for one in wanted if one[0] in found.failed}
+        unmet |= wanted & set(map(key, claimed))
         for held in self._quarantine.held():
             if key(held.member) in wanted:
                 self._quarantine.discard(held)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from lightspeed_collector import backoff, names
 from lightspeed_collector.age import Watch
-from lightspeed_collector.database import Database
+from lightspeed_collector.database import Database, text
 from lightspeed_collector.packed import unpack
 
 DROPPED = "dropped"
@@ -62,13 +62,11 @@ class History:
 
     def events(self, limit: int, conversation: str | None = None) -> list[Event]:
         """Newest first."""
-        rows = self._database.query(
+        sql = (
             "SELECT at, fate, member, bytes, reason FROM event WHERE ?1 IS NULL OR instr(member, '_' || ?1 || '_')"
-            " ORDER BY at DESC, rowid DESC LIMIT ?2",
-            conversation,
-            limit,
+            " ORDER BY at DESC, rowid DESC LIMIT ?2"
         )
-        return [Event(*row) for row in rows]
+        return self._database.read(_event, sql, conversation, limit)
 
     def record_run(self, run: Run, totals: Mapping[str, float]) -> None:
         """Remember a run and add `totals` to those since the beginning."""
@@ -84,12 +82,11 @@ class History:
 
     def totals(self) -> dict[str, float]:
         """Everything ever added, by name."""
-        rows = self._database.query("SELECT substr(key, 7), value FROM fact WHERE key GLOB 'total_*'")
-        return dict(rows)
+        return dict(self._database.read(_fact, "SELECT substr(key, 7), value FROM fact WHERE key GLOB 'total_*'"))
 
     def watch(self) -> Watch | None:
         """What the last run noted of ages."""
-        rows = dict(self._database.query("SELECT substr(key, 5), value FROM fact WHERE key GLOB 'age_*'"))
+        rows = dict(self._database.read(_fact, "SELECT substr(key, 5), value FROM fact WHERE key GLOB 'age_*'"))
         return Watch(**rows) if rows.keys() == set(Watch._fields) else None
 
     def keep_watch(self, watch: Watch) -> None:
@@ -101,10 +98,8 @@ class History:
 
     def runs(self, limit: int) -> list[Run]:
         """Newest first."""
-        rows = self._database.query(
-            "SELECT started_at, ended_at, status, report FROM run ORDER BY rowid DESC LIMIT ?", limit
-        )
-        return [Run(started, ended, status, json.loads(report)) for started, ended, status, report in rows]
+        sql = "SELECT started_at, ended_at, status, report FROM run ORDER BY rowid DESC LIMIT ?"
+        return self._database.read(_run, sql, limit)
 
     def last_success(self) -> float | None:
         """When a run last ended that left nothing undone."""
@@ -130,14 +125,28 @@ class History:
             self._database.execute("DELETE FROM batch WHERE state = 'done' AND accepted_at < ?", before)
 
     def _delivery(self, batch_id: str, conversation: str | None) -> Delivery:
-        at, request_id, status, records, size, packed = self._database.query(
-            "SELECT accepted_at, request_id, http_status, records, archive_bytes, members FROM batch WHERE id = ?",
-            batch_id,
-        )[0]
-        members = unpack(packed)
-        if conversation is not None:
-            members = [member for member in members if names.conversation(names.split(member)[1]) == conversation]
-        return Delivery(at, batch_id, request_id, status, records, size, tuple(members))
+        sql = "SELECT accepted_at, id, request_id, http_status, records, archive_bytes, members FROM batch WHERE id = ?"
+        (found,) = self._database.read(_delivered, sql, batch_id)
+        if conversation is None:
+            return found
+        mine = (one for one in found.members if names.conversation(names.split(one)[1]) == conversation)
+        return found._replace(members=tuple(mine))
+
+
+def _event(at: float, fate: str, member: str, size: int, reason: str) -> Event:
+    return Event(float(at), text(fate), text(member), int(size), text(reason))
+
+
+def _fact(key: str, value: float) -> tuple[str, float]:
+    return text(key), float(value)
+
+
+def _run(started_at: float, ended_at: float, status: int, report: str) -> Run:
+    return Run(float(started_at), float(ended_at), int(status), dict(json.loads(report)))
+
+
+def _delivered(at: float, batch: str, request: str, status: int, records: int, size: int, members: bytes) -> Delivery:
+    return Delivery(float(at), text(batch), text(request), int(status), int(records), int(size), tuple(unpack(members)))
 
 
 def lines(deliveries: Iterable[Delivery], events: Iterable[Event], *, members: bool) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 
 from lightspeed_collector import events, record
-from lightspeed_collector.errors import Error, SpoolError
+from lightspeed_collector.errors import Error, LedgerCorrupt, SpoolError
 from lightspeed_collector.history import QUARANTINED, Event, History
 from lightspeed_collector.large import Unsettled
 from lightspeed_collector.quarantine import Quarantine, is_being_written
@@ -62,6 +62,8 @@ class Intake:
             self._history.note([Event(time.time(), QUARANTINED, entry.member, entry.identity.size, reason)])
         except Gone:
             return
+        except LedgerCorrupt:
+            raise
         except Error as error:
             self._report.problem(error)
             return

@@ -6,13 +6,13 @@ that changes something returns when the change is on the disk.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from lightspeed_collector import names
 from lightspeed_collector.batch import Batch, Identity
-from lightspeed_collector.database import Database
-from lightspeed_collector.errors import LedgerCorrupt
+from lightspeed_collector.database import Database, text
 from lightspeed_collector.packed import pack, unpack
 from lightspeed_collector.retention import Entry
 
@@ -62,7 +62,7 @@ class Ledger:
         """Nothing is left to do for an accepted batch; `remaining` of its records were not deleted."""
         with self._database.transaction():
             self._database.execute_many(
-                "INSERT OR REPLACE INTO sent (storage, name, identity, seen_at) VALUES (?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO sent (storage, name, identity, looked_at) VALUES (?, ?, ?, ?)",
                 ((*names.split(entry.member), identity_text(entry.identity), now) for entry in remaining),
             )
             self._database.execute("UPDATE batch SET state = 'done', identities = NULL WHERE id = ?", batch.id)
@@ -84,35 +84,33 @@ class Ledger:
         with self._database.transaction():
             self._database.execute("INSERT OR REPLACE INTO fact (key, value) VALUES ('settled_at', ?)", now)
 
-    def held_until(self, now: float) -> float | None:
-        """Until when the ingress asked for peace, None when it didn't or the time is past."""
-        rows = self._database.query(
-            "SELECT value FROM fact WHERE key = 'held_since' OR key = 'held_until' ORDER BY key"
-        )
-        if len(rows) == 2 and rows[0][0] <= now < rows[1][0]:
-            return float(rows[1][0])
+    def held_until(self, now: float, url: str) -> float | None:
+        """Until when the ingress at `url` asked for peace, None when it didn't or the time is past."""
+        sql = "SELECT value FROM fact WHERE key IN ('held_since', 'held_until', 'held_url') ORDER BY key"
+        held = self._database.read(float, sql)
+        if len(held) == 3 and held[0] <= now < held[1] and held[2] == _number(url):
+            return held[1]
         return None
 
-    def hold(self, now: float, until: float) -> None:
+    def hold(self, now: float, until: float, url: str) -> None:
+        facts = [("held_since", now), ("held_until", until), ("held_url", _number(url))]
         with self._database.transaction():
-            self._database.execute_many(
-                "INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)", [("held_since", now), ("held_until", until)]
-            )
+            self._database.execute_many("INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)", facts)
 
     def _batches(self, state: str) -> list[Batch]:
-        rows = self._database.query(
-            "SELECT id, sha256, archive_bytes, members, identities FROM batch WHERE state = ? ORDER BY claimed_at",
-            state,
-        )
-        return [_batch(*row) for row in rows]
+        sql = "SELECT id, sha256, archive_bytes, members, identities FROM batch WHERE state = ? ORDER BY claimed_at"
+        return self._database.read(_batch, sql, state)
 
 
 def _batch(batch_id: str, sha256: str, archive_bytes: int, members: bytes, identities: bytes) -> Batch:
-    try:
-        lines = unpack(identities)
-        return Batch(batch_id, sha256, archive_bytes, tuple(unpack(members)), tuple(map(identity, lines)))
-    except (ValueError, TypeError) as error:
-        raise LedgerCorrupt(f"batch {batch_id} can't be read: {error}") from error
+    names, lines = tuple(unpack(members)), tuple(map(identity, unpack(identities)))
+    if len(names) != len(lines):
+        raise ValueError(f"{len(names)} members, {len(lines)} identities")
+    return Batch(text(batch_id), text(sha256), int(archive_bytes), names, lines)
+
+
+def _number(url: str) -> float:
+    return float(zlib.crc32(url.encode()))
 
 
 def identity_text(found: Identity) -> str:

@@ -1,4 +1,4 @@
--- The collector's memory, version 1. Times are seconds since the epoch, UTC.
+-- The collector's memory, version 2. Times are seconds since the epoch, UTC.
 
 -- A batch is claimed before it is sent, accepted before its records are deleted, done when they are.
 -- An identity is "inode size mtime_ns", as text: an inode may have 64 bits. A word before these is ignored.
@@ -23,7 +23,8 @@ CREATE TABLE sent (
     storage TEXT NOT NULL,
     name TEXT NOT NULL,
     identity TEXT NOT NULL,
-    seen_at REAL NOT NULL,
+    looked_at REAL NOT NULL,
+    missing INTEGER NOT NULL DEFAULT 0, -- whether it was not there at that look
     PRIMARY KEY (name, storage)
 ) WITHOUT ROWID;
 
@@ -51,4 +52,4 @@ CREATE TABLE fact (
     value REAL NOT NULL
 );
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lightspeed_collector.errors import Locked, StateError
+
+_PAUSE_SECONDS = 0.1
 
 
 @contextmanager
@@ -29,8 +31,11 @@ def held(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def waited_for(folder: Path) -> Iterator[None]:
-    """Hold a folder, as soon as nobody else does; there is nothing to hold in one that is missing. Raises `StateError`."""
+def waited_for(folder: Path, pause: Callable[[float], None]) -> Iterator[None]:
+    """Hold a folder, as soon as nobody else does; there is nothing to hold in one that is missing.
+
+    `pause` waits some seconds, and may raise. Raises `StateError`.
+    """
     with ExitStack() as stack:
         try:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -40,8 +45,8 @@ def waited_for(folder: Path) -> Iterator[None]:
             raise StateError(f"{folder}: {error.strerror}") from error
         else:
             stack.callback(os.close, descriptor)
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            while not _is_taken(descriptor):
+                pause(_PAUSE_SECONDS)
         yield
 
 
@@ -52,9 +57,15 @@ def folders(descriptors: Iterable[int]) -> None:
 
 
 def _take(descriptor: int) -> None:
+    if not _is_taken(descriptor):
+        raise Locked("another run is under way: nothing to do")
+
+
+def _is_taken(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise Locked("another run is under way: nothing to do") from error
+    except BlockingIOError:
+        return False
     except OSError:
-        return  # a file system without locks: the ledger's own remain
+        return True  # a file system without locks: the ledger's own remain
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 from lightspeed_collector.batch import Batch
@@ -22,6 +23,7 @@ class Upload:
         """`sent` is told how many bytes of the archive were handed out so far."""
         self.complete = False
         self._archive = archive
+        self._sha256 = batch.sha256
         self._sent = sent
         self._boundary = f"batch-{batch.id}"
         self._head = b"".join(
@@ -54,13 +56,24 @@ class Upload:
         self.complete = True
 
     def _pieces(self) -> Iterator[bytes]:
-        """Raises `StateError`: what keeps the archive from being read is not the network's fault."""
+        """Raises `StateError`: what keeps the archive from being read is not the network's fault.
+
+        The last piece is held back until all are known to be the bytes that were claimed: no others ever arrive whole.
+        """
+        digest, held = sha256(), b""
         try:
             with self._archive.open("rb", buffering=0) as file:
                 while piece := file.read(_PIECE):
-                    yield piece
+                    if held:
+                        yield held
+                    digest.update(piece)
+                    held = piece
         except OSError as error:
             raise StateError(f"{self._archive}: {error.strerror}") from error
+        if digest.hexdigest() != self._sha256:
+            raise StateError(f"{self._archive}: damaged, its records are archived again by the next run")
+        if held:
+            yield held
 
     def _part(self, disposition: str, kind: str) -> bytes:
         lines = (

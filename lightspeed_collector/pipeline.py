@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lightspeed_collector import backoff, events, names
 from lightspeed_collector.answers import Answer, Meaning
@@ -20,7 +20,7 @@ from lightspeed_collector.batch import Batch, Room
 from lightspeed_collector.courier import Courier
 from lightspeed_collector.culprit import Inquiry
 from lightspeed_collector.errors import Busy, Refused, SpoolError, StateError, StateFull
-from lightspeed_collector.forget import Forgetting, Key, key
+from lightspeed_collector.forget import Forgetting
 from lightspeed_collector.intake import Intake
 from lightspeed_collector.large import Unsettled
 from lightspeed_collector.ledger import Ledger, Receipt
@@ -32,6 +32,7 @@ from lightspeed_collector.sent import Sent
 from lightspeed_collector.spool import Spool
 from lightspeed_collector.stop import Stop
 from lightspeed_collector.upcoming import Upcoming
+from lightspeed_collector.withheld import Withheld
 
 log = logging.getLogger(__name__)
 
@@ -53,24 +54,26 @@ class Pipeline:
     progress: Progress
     stop: Stop
     report: Report
+    url: str
     max_archive_bytes: int
     cleanup: bool
+    withheld: Withheld = field(default_factory=Withheld)
 
     def run(self) -> None:
         """Send all that waits; raises what keeps it from going on."""
+        self.archives.sweep(batch.id for batch in self.ledger.claimed() + self.ledger.accepted())
         self._finish_accepted()
-        backlog, withheld = self._scan()
+        backlog = self._scan()
         self._respect_hold()
         self.progress.begin(len(backlog))
         for batch in self.ledger.claimed():
             self._resume(batch)
-        self._remove_orphans()
-        waiting = (member for member in self.sent.unsent(backlog) if not withheld(member))
-        self._ship(self._upcoming(waiting))
+        self._ship(self._upcoming(self.sent.unsent(backlog)))
         if self.inquiry.undecided:
             raise Refused(f"the ingress answered {self.inquiry.undecided}: everything is kept")
 
-    def _ship(self, upcoming: Upcoming) -> None:
+    def _ship(self, upcoming: Upcoming, *, again: bool = False) -> None:
+        """`again`: the records may have been sent before, in a batch that is lost."""
         with closing(upcoming), self.stop.meanwhile(upcoming.step):
             while batch := self._archive(upcoming):
                 if batch.archive_bytes > self.max_archive_bytes:
@@ -78,7 +81,7 @@ class Pipeline:
                     self._divide(batch, Answer(Meaning.TOO_LARGE, text), upcoming)
                 else:
                     self.ledger.claim(batch, time.time())
-                    self._hand_over(batch, upcoming)
+                    self._hand_over(batch, upcoming, again=again)
 
     def _hand_over(self, batch: Batch, upcoming: Upcoming, *, again: bool = False) -> None:
         """A batch that was claimed may have been sent: it goes as it is, whatever our own limit has become."""
@@ -93,25 +96,27 @@ class Pipeline:
     def _upcoming(self, members: Iterable[str]) -> Upcoming:
         return Upcoming(
             Queue(members),
-            lambda queue: self.archives.build(self.intake.records(queue), queue, self.room),
+            lambda queue: self.archives.build(self.intake.records(self._free(queue)), queue, self.room),
             lambda batch: self.archives.remove(batch.id),
         )
 
-    def _scan(self) -> tuple[Backlog, Callable[[str], bool]]:
-        """The records that wait, and whether one of them is not to be sent: it should be forgotten, and can't be removed,
-        or a request to forget it may not have been seen."""
+    def _free(self, members: Iterable[str]) -> Iterator[str]:
+        return (member for member in members if member not in self.withheld)
+
+    def _scan(self) -> Backlog:
+        """The records that wait, after requests to forget some of them were honoured."""
         with self.quarantine.alone():
             self.quarantine.sweep()
             self._finish_releases()
             found = self.spool.scan(self.stop.check)
-            failed, unmet = found.failed, set[Key]()
+            self.withheld.storages |= found.failed
             if found.requests:
                 claimed = {member for batch in self.ledger.claimed() for member in batch.members}
-                unmet = self.forgetting.honour(found.requests, self.spool.scan(self.stop.check), claimed)
+                again = self.spool.scan(self.stop.check)
+                self.withheld.keys |= self.forgetting.honour(found.requests, again, claimed)
                 found = self.spool.scan(self.stop.check)
-                failed |= found.failed
-        heard = not failed and not unmet
-        return found.backlog, lambda member: not heard and (names.split(member)[0] in failed or key(member) in unmet)
+                self.withheld.storages |= found.failed
+        return found.backlog
 
     def _finish_releases(self) -> None:
         for held in self.quarantine.releasing():
@@ -119,6 +124,7 @@ class Pipeline:
                 if names.split(held.member)[0] in self.spool.descriptors:
                     self.quarantine.release(held, self.spool.path(held.member).parent)
             except StateError as error:
+                self.withheld.members.add(held.member)
                 self.report.problem(error)
 
     def _archive(self, upcoming: Upcoming) -> Batch | None:
@@ -187,28 +193,28 @@ class Pipeline:
 
     def _resume(self, batch: Batch) -> None:
         """Send a claimed batch again, as it was; or its records, when the archive is lost."""
-        upcoming = self._upcoming(())
         self.report.repeated += 1
         if self.archives.holds(batch):
+            upcoming = self._upcoming(())
             self._hand_over(batch, upcoming, again=True)
+            self._ship(upcoming)
+        elif away := {names.split(member)[0] for member in batch.members} & self.spool.away:
+            self.withheld.members.update(batch.members)
+            text = f"the archive of batch {batch.id} is lost, and can't be made again while folders are away"
+            self.report.problem(SpoolError(f"{text}: {', '.join(sorted(away))}"))
         else:
             log.warning("the archive of batch %s is lost: its records are archived again", batch.id)
             self.ledger.release(batch)
-            upcoming.put_back(*batch.members)
-        self._ship(upcoming)
-
-    def _remove_orphans(self) -> None:
-        for batch_id in self.archives.ids():
-            self.archives.remove(batch_id)
+            self._ship(self._upcoming(batch.members), again=True)
 
     def _respect_hold(self) -> None:
-        until = self.ledger.held_until(time.time())
+        until = self.ledger.held_until(time.time(), self.url)
         if until is not None:
             raise Busy(f"the ingress asked for peace until {backoff.at(until)}: nothing is sent before")
 
     def _hold(self, seconds: float) -> None:
         now = time.time()
-        self.ledger.hold(now, now + seconds)
+        self.ledger.hold(now, now + seconds, self.url)
 
 
 def _tell(batch: Batch, answer: Answer) -> None:

@@ -56,14 +56,14 @@ def plan(config: Config, report: Report, stop: Stop, now: float) -> Plan:
     state = State(config.data_collector.state_dir)
     with closing(Database.reader(state.ledger)) as database, Spool(config.folders, report.problem) as spool:
         ledger = Ledger(database)
-        made = Plan(held_until=ledger.held_until(now))
+        made = Plan(held_until=ledger.held_until(now, config.data_collector.ingress_server_url or ""))
         claimed = ledger.claimed()
         made.would_send += [_planned(one.id, list(map(Entry, one.members, one.identities))) for one in claimed]
         taken = {member for batch in claimed + ledger.accepted() for member in batch.members}
         fresh = _sound(_waiting(spool, Sent(database, spool), taken, made, stop), spool, made, report)
         room = Room(config.data_collector.max_archive_bytes)
         made.would_send += [_planned(None, entries) for entries in _cut(fresh, room)]
-    report.left = sum(batch.records for batch in made.would_send)
+        report.left = None if spool.unlisted else sum(batch.records for batch in made.would_send)
     return made
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -35,12 +36,14 @@ class Held(NamedTuple):
 
 
 class Quarantine:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pause: Callable[[float], None] = time.sleep) -> None:
+        """`pause` is how to wait for others; it may raise."""
         self._folder = folder
+        self._pause = pause
 
     def alone(self) -> AbstractContextManager[None]:
         """Nobody else moves records in or out meanwhile; waits for whoever does. Raises `StateError`."""
-        return lock.waited_for(self._folder)
+        return lock.waited_for(self._folder, self._pause)
 
     def take(self, entry: Entry, reason: str, spool: Spool) -> str | None:
         """Move a record from the spool into the quarantine, and tell its name there; None when it is no longer the same record.
@@ -171,6 +174,8 @@ def _copy(record: Path, storage: Path) -> None:
     """Into the spool, unless it is there already; raises `StateError` when another is."""
     target, draft = storage / record.name, storage / f".{record.name}"
     draft.unlink(missing_ok=True)  # of a release that was cut short: another name of the record itself, perhaps
+    if target.exists() and _alike(record, target):
+        return  # that release put it there
     try:
         with record.open("rb") as source:
             write_durably(draft, source, 0o640)

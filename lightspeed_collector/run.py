@@ -128,7 +128,7 @@ class _Parts:
         self.ledger = Ledger(database)
         self.sent = Sent(database, spool)
         self.history = History(database)
-        self.quarantine = Quarantine(state.quarantine)
+        self.quarantine = Quarantine(state.quarantine, run.stop.sleep)
         self.archives = Archives(state.outgoing, settings.compression)
         self.exchange = exchange(run.config, run.stop, run.environ)
 
@@ -149,13 +149,14 @@ class _Parts:
             progress=run.progress,
             stop=run.stop,
             report=run.report,
+            url=settings.ingress_server_url or "",
             max_archive_bytes=settings.max_archive_bytes,
             cleanup=settings.cleanup_after_send,
         )
 
     def limits(self, now: float) -> Survey:
         run, settings = self._run, self._run.config.data_collector
-        claimed = {member for batch in self.ledger.claimed() for member in batch.members}
+        claimed = {member for batch in self.ledger.claimed() + self.ledger.accepted() for member in batch.members}
         waiting = Waiting(self._spool, self.sent, run.stop)
         watch = self._watch(now)
         bounds = Limits(settings.max_spool_bytes, watch.too_old if watch else None)

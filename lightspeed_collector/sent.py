@@ -6,12 +6,13 @@ too, its folder may be away. Any number of them: the memory it takes does not gr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 from lightspeed_collector import names
 from lightspeed_collector.batch import Identity
-from lightspeed_collector.database import Database
+from lightspeed_collector.database import Database, text
+from lightspeed_collector.errors import SpoolError
 from lightspeed_collector.ledger import identity
 from lightspeed_collector.retention import Entry
 from lightspeed_collector.spool import Spool
@@ -35,7 +36,16 @@ class Sent:
         rest = iter(members)
         while chunk := list(islice(rest, CHUNK)):
             known = self._between(names.split(chunk[0])[1], names.split(chunk[-1])[1])
-            yield from (member for member in chunk if member not in known or self._spool.look(member) != known[member])
+            yield from (member for member in chunk if member not in known or not self._is_there(member, known[member]))
+
+    def _is_there(self, member: str, known: Identity) -> bool:
+        """Whether the record is still what was sent: a copy to another disk is, which keeps size and time. In doubt it is."""
+        try:
+            found = self._spool.look(member)
+        except SpoolError as error:
+            self._spool.tell(error)
+            return True
+        return found is not None and (found.size, found.mtime_ns) == (known.size, known.mtime_ns)
 
     def remove(self, delete: Callable[[Iterable[Entry]], Iterable[Entry]]) -> None:
         """Hand all of them to `delete`, which returns those that it did not delete; the others are forgotten."""
@@ -43,48 +53,53 @@ class Sent:
         while entries := self._after(*last):
             last = (names.split(entries[-1].member)[1], names.split(entries[-1].member)[0])
             failed = {entry.member for entry in delete(entries)}
-            self._forget(entry.member for entry in entries if entry.member not in failed)
+            self._forget([entry.member for entry in entries if entry.member not in failed])
 
     def prune(self, now: float, age: float) -> None:
-        """Forget records that are no longer in the spool and were not for `age` seconds; some at a time.
+        """Forget records that were not in the spool at two looks, `age` seconds from each other; some at a time.
 
         What is in a folder that is not there can't be told, and is not forgotten.
         """
-        rows = self._database.query(
-            "SELECT storage, name, identity FROM sent WHERE seen_at < ? LIMIT ?", now - age, CHUNK
-        )
-        entries = list(map(_entry, rows))
-        there = [entry for entry in entries if self._may_be_there(entry)]
-        self._forget(entry.member for entry in set(entries) - set(there))
-        if there:
+        sql = "SELECT storage, name, identity, missing FROM sent WHERE looked_at < ? LIMIT ?"
+        rows = self._database.read(_looked_for, sql, now - age, CHUNK)
+        missing: list[str] = []
+        gone: list[str] = []
+        there: list[str] = []
+        for entry, was_missing in rows:
+            if names.split(entry.member)[0] not in self._spool.descriptors or self._is_there(*entry):
+                there.append(entry.member)
+            else:
+                (gone if was_missing else missing).append(entry.member)
+        self._forget(gone)
+        self._looked(there, now, missing=False)
+        self._looked(missing, now, missing=True)
+
+    def _looked(self, members: Collection[str], now: float, *, missing: bool) -> None:
+        if members:
             with self._database.transaction():
                 self._database.execute_many(
-                    "UPDATE sent SET seen_at = ? WHERE storage = ? AND name = ?",
-                    ((now, *names.split(entry.member)) for entry in there),
+                    "UPDATE sent SET looked_at = ?, missing = ? WHERE storage = ? AND name = ?",
+                    ((now, missing, *names.split(member)) for member in members),
                 )
 
-    def _may_be_there(self, entry: Entry) -> bool:
-        away = names.split(entry.member)[0] not in self._spool.descriptors
-        return away or self._spool.look(entry.member) == entry.identity
-
     def _between(self, first: str, last: str) -> dict[str, Identity]:
-        rows = self._database.query("SELECT storage, name, identity FROM sent WHERE name BETWEEN ? AND ?", first, last)
-        return dict(map(_entry, rows))
+        sql = "SELECT storage, name, identity FROM sent WHERE name BETWEEN ? AND ?"
+        return dict(self._database.read(_entry, sql, first, last))
 
     def _after(self, name: str, storage: str) -> list[Entry]:
-        rows = self._database.query(
-            "SELECT storage, name, identity FROM sent WHERE (name, storage) > (?, ?) ORDER BY name, storage LIMIT ?",
-            name,
-            storage,
-            CHUNK,
-        )
-        return list(map(_entry, rows))
+        sql = "SELECT storage, name, identity FROM sent WHERE (name, storage) > (?, ?) ORDER BY name, storage LIMIT ?"
+        return self._database.read(_entry, sql, name, storage, CHUNK)
 
-    def _forget(self, members: Iterable[str]) -> None:
+    def _forget(self, members: Collection[str]) -> None:
+        if not members:
+            return
         with self._database.transaction():
             self._database.execute_many("DELETE FROM sent WHERE storage = ? AND name = ?", map(names.split, members))
 
 
-def _entry(row: tuple[str, str, str]) -> Entry:
-    storage, name, text = row
-    return Entry(f"{storage}/{name}", identity(text))
+def _entry(storage: str, name: str, found: str) -> Entry:
+    return Entry(f"{text(storage)}/{text(name)}", identity(text(found)))
+
+
+def _looked_for(storage: str, name: str, found: str, missing: int) -> tuple[Entry, bool]:
+    return _entry(storage, name, found), bool(missing)

@@ -55,7 +55,7 @@ class Spool:
         """`tell` learns of a folder that can't be opened or listed, and the other is used all the same; without it that
         raises. Such a folder is `unlisted`, with the reason; one that isn't there counts as empty and is `missing`."""
         self._folders = dict(folders)
-        self._tell = tell or _raise
+        self.tell = tell or _raise
         self._descriptors: dict[str, int] = {}
         self.missing: set[str] = set()
         self.unlisted: dict[str, str] = {}
@@ -82,6 +82,11 @@ class Spool:
     def descriptors(self) -> Mapping[str, int]:
         """The open folders by storage."""
         return self._descriptors
+
+    @property
+    def away(self) -> set[str]:
+        """The storages that are configured and whose folders are not there, or can't be listed."""
+        return self.missing | self.unlisted.keys()
 
     def path(self, member: str) -> Path:
         """Where a member is, for people to read."""
@@ -182,7 +187,7 @@ class Spool:
 
     def _is_unlisted(self, storage: str, error: OSError) -> None:
         self.unlisted[storage] = error.strerror or str(error)
-        self._tell(_fault(self._folders[storage], error))
+        self.tell(_fault(self._folders[storage], error))
 
     def _open(self, member: str) -> int:
         storage, _, name = member.partition("/")

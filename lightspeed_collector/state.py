@@ -33,6 +33,8 @@ class State:
             self._used = self.quarantine.exists()
             for folder in (self.outgoing, self.quarantine):
                 folder.mkdir(mode=0o700, exist_ok=True)
+            if not self._used:
+                sync_folder(self.folder)
         except OSError as error:
             raise StateError(f"{error.filename or self.folder}: {error.strerror}") from error
 

@@ -35,7 +35,7 @@ def gather(config: Config, report: Report, stop: Stop, now: float) -> dict[str, 
                 {"id": batch.id, "records": len(batch.members), "bytes": batch.archive_bytes}
                 for batch in ledger.claimed() + ledger.accepted()
             ],
-            "held_until": ledger.held_until(now),
+            "held_until": ledger.held_until(now, config.data_collector.ingress_server_url or ""),
             "last_run": history.as_json(runs[0]) if runs else None,
             "last_success_at": past.last_success(),
             "next_run_at": runs[0].started_at + config.data_collector.collection_interval if runs else None,

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from lightspeed_collector import names
+from lightspeed_collector.errors import SpoolError
 from lightspeed_collector.retention import Entry
 from lightspeed_collector.sent import Sent
 from lightspeed_collector.spool import Spool
@@ -50,7 +51,11 @@ class Waiting:
     def __iter__(self) -> Iterator[Entry]:
         for member in self._sent.unsent(self._scan.backlog):
             self._stop.check()
-            identity = self._spool.look(member)
+            try:
+                identity = self._spool.look(member)
+            except SpoolError as error:
+                self._spool.tell(error)
+                continue
             if identity:
                 yield Entry(member, identity)
 

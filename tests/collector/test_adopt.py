@@ -42,6 +42,31 @@ def test_lost_ledger_after_acceptance_repeats_at_most_the_batch(meet: Met) -> No
     assert (ingress.records, len(ingress.batches), site.waiting) == (spooled, 1, {})
 
 
+def test_nothing_is_adopted_while_a_folder_is_away(meet: Met) -> None:
+    """Its records could not be recognised, and would be sent again later."""
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
+    spooled = {**site.put(3), **site.put(2, "feedback")}
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    away = site.feedback.rename(site.folder / "away")
+    ingress.script = [accept()]
+    done = site.run()
+    assert (done.status, len(ingress.uploads)) == (74, 1)
+    assert "nothing is sent while folders are away: feedback" in done.stderr
+    away.rename(site.feedback)
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches), site.waiting) == (spooled, 1, {})
+
+
+def test_stub_of_an_archive_is_not_adopted(site: Site, ingress: FaultyIngress) -> None:
+    """Three bytes of one make tarfile fail in a way of its own."""
+    (site.state / "outgoing").mkdir(parents=True)
+    (site.state / "outgoing" / f"{'0' * 32}.tar.gz").write_bytes(b"\x1f\x8b\x08")
+    spooled = site.put(1)
+    assert site.run().status == 0
+    assert ingress.records == spooled
+
+
 def test_adopted_archive_deletes_only_what_it_holds(meet: Met) -> None:
     site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
     member, _other = spooled = site.put(2)

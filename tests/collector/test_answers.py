@@ -122,7 +122,7 @@ def test_malformed_whatever_we_send_is_our_fault(meet: Met) -> None:
     site, ingress = meet(answer(400, body=b"File or upload field not found"))
     spooled = site.put(20)
     done = site.run()
-    assert (done.status, len(ingress.uploads)) == (69, 3)
+    assert (done.status, len(ingress.uploads)) == (69, 4)
     assert site.waiting == spooled
     assert site.quarantined == {}
 

@@ -36,6 +36,24 @@ def test_list_and_show(site: Site) -> None:
     assert "not JSON" in shown.stderr
 
 
+def test_release_that_can_not_be_finished_keeps_its_record_from_being_sent(site: Site, ingress: FaultyIngress) -> None:
+    """Else it would be sent, put back by the run after, and sent again."""
+    strace.needed()
+    (member,) = site.put(1, content=BAD)
+    assert site.run().status == 65
+    (site.quarantine / member).write_bytes(record(1))
+    sync = strace.injecting_at(site.folder / "trace", site.transcripts, "fsync", "signal=KILL")
+    killed = site.collector("quarantine", "release", member, prefix=sync, environ=strace.ENVIRON)
+    assert killed.status in (-9, 137)
+    assert list(site.waiting) == list(site.quarantined) == [member]
+    marker = site.quarantine / f"{member}.releasing"
+    full = strace.injecting_at(site.folder / "trace", marker, "openat", "error=ENOSPC")
+    done = site.run(prefix=full, environ=strace.ENVIRON)
+    assert (done.status, ingress.uploads) == (73, [])
+    assert site.run().status == 0
+    assert (list(ingress.records), len(ingress.uploads), site.quarantined, site.waiting) == ([member], 1, {}, {})
+
+
 def test_empty_quarantine_lists_nothing(site: Site) -> None:
     done = site.collector("quarantine")
     assert (done.status, done.stdout) == (0, "")

@@ -3,6 +3,10 @@
 import json
 import os
 import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from tests.collector.conftest import Met
 from tests.fakes import ingress_faults as faults
@@ -53,6 +57,80 @@ def test_records_of_a_claimed_batch_count_as_sent(meet: Met) -> None:
     ingress.script = [accept()]
     assert site.run().status == 0
     assert (ingress.records, len(ingress.batches), site.waiting) == (claimed, 1, {})
+
+
+def requests(site: Site) -> list[str]:
+    return [path.name for path in site.transcripts.iterdir() if path.name.startswith(".forget")]
+
+
+def test_request_waits_until_a_claimed_batch_is_done(meet: Met) -> None:
+    """With `cleanup_after_send: false` a copy of what was sent stays; it goes as well."""
+    site, ingress = meet(faults.drop_response(store=True), accept(), retry_wait_seconds=1000, cleanup_after_send=False)
+    site.put(2, conversation=GONE)
+    assert site.run().status == 75
+    ask(site)
+    assert (site.run().status, len(requests(site)), len(site.waiting)) == (0, 1, 2)
+    done = site.run()
+    assert (done.status, requests(site), site.waiting) == (0, [], {})
+    assert len(ingress.batches) == 1
+    assert "2 forgotten" in done.stderr
+
+
+def test_request_outlives_the_quarantine_of_a_claimed_record(meet: Met) -> None:
+    site, ingress = meet(answer(503), answer(413), retry_wait_seconds=1000)
+    site.put(1, conversation=GONE)
+    assert site.run().status == 75
+    ask(site)
+    while not site.quarantined:
+        site.run()
+    assert site.run().status == 0
+    assert (site.quarantined, site.waiting, requests(site), ingress.stored) == ({}, {}, [], [])
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"damaged")], ids=["lost", "damaged"])
+def test_records_of_a_lost_archive_are_not_archived_again(meet: Met, harm: Callable[[Path], object]) -> None:
+    site, ingress = meet(answer(503), accept(), retry_wait_seconds=1000)
+    kept = site.put(1)
+    site.put(2, conversation=GONE)
+    assert site.run().status == 75
+    ask(site)
+    (archive,) = (site.state / "outgoing").iterdir()
+    harm(archive)
+    for _ in range(2):
+        assert site.run().status == 0
+    assert (ingress.records, site.waiting, requests(site)) == (kept, {}, [])
+
+
+def test_records_of_a_divided_batch_are_not_sent_again(meet: Met) -> None:
+    site, ingress = meet(answer(503), *[answer(413)] * 3, accept(), retry_wait_seconds=1000)
+    kept = site.put(2)
+    site.put(2, conversation=GONE)
+    assert site.run().status == 75
+    ask(site)
+    for _ in range(2):
+        assert site.run().status == 0
+    assert (ingress.records, site.waiting, requests(site)) == (kept, {}, [])
+
+
+def test_what_a_killed_run_left_is_gone_before_anything_else(meet: Met) -> None:
+    """An archive that was built ahead, or half of one, holds what may have to be forgotten; even while nothing is sent."""
+    site, _ = meet(answer(503, "Retry-After: 3600"))
+    site.put(1)
+    assert site.run().status == 75
+    outgoing = site.state / "outgoing"
+    (claimed,) = outgoing.iterdir()
+    (outgoing / ".draft").write_bytes(b"begun")
+    (outgoing / f"{'0' * 32}.tar.gz").write_bytes(b"not claimed")
+    assert site.run().status == 75
+    assert list(outgoing.iterdir()) == [claimed]
+
+
+def test_half_an_archive_does_not_outlive_an_empty_spool(site: Site) -> None:
+    site.run()
+    draft = site.state / "outgoing" / ".draft"
+    draft.write_bytes(b"begun")
+    assert site.run().status == 0
+    assert not draft.exists()
 
 
 def test_request_that_comes_during_a_run_waits_for_the_next(meet: Met) -> None:

@@ -14,6 +14,8 @@ from lightspeed_collector.retention import Entry
 ONE = Batch("one", "1" * 64, 10, ("transcripts/a", "feedback/b"), (Identity(2**63, 3, -4), Identity(6, 7, 8)))
 TWO = Batch("two", "2" * 64, 20, ("transcripts/c",), (Identity(2, 3, 4),))
 
+URL = "https://ingress.example/"
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -77,19 +79,25 @@ def test_same_bytes_can_be_claimed_again_after_they_were_done(path: Path) -> Non
 
 def test_hold_lasts_as_long_as_was_asked(path: Path) -> None:
     with opened(path) as ledger:
-        assert ledger.held_until(50.0) is None
-        ledger.hold(100.0, 160.0)
+        assert ledger.held_until(50.0, URL) is None
+        ledger.hold(100.0, 160.0, URL)
     with opened(path) as ledger:
-        assert ledger.held_until(159.0) == 160.0
-        assert ledger.held_until(160.0) is None
-        ledger.hold(200.0, 201.0)
-        assert ledger.held_until(200.5) == 201.0
+        assert ledger.held_until(159.0, URL) == 160.0
+        assert ledger.held_until(160.0, URL) is None
+        ledger.hold(200.0, 201.0, URL)
+        assert ledger.held_until(200.5, URL) == 201.0
+
+
+def test_hold_is_that_of_one_ingress(path: Path) -> None:
+    with opened(path) as ledger:
+        ledger.hold(100.0, 160.0, URL)
+        assert ledger.held_until(150.0, "https://other.example/") is None
 
 
 def test_clock_set_back_ends_a_hold(path: Path) -> None:
     with opened(path) as ledger:
-        ledger.hold(100.0, 160.0)
-        assert ledger.held_until(99.0) is None
+        ledger.hold(100.0, 160.0, URL)
+        assert ledger.held_until(99.0, URL) is None
 
 
 def test_remaining_records_are_remembered_as_sent(path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 from tests.collector.conftest import Met
-from tests.fakes import clock
+from tests.fakes import clock, strace
 from tests.fakes.ingress_faults import FaultyIngress, accept, answer
 from tests.fakes.site import Site
 
@@ -53,6 +53,18 @@ def test_batch_on_its_way_does_not_push_out_new_records(meet: Met) -> None:
     ingress.script = [accept()]
     assert site.run().report["sent"] == 53
     assert new.items() <= ingress.records.items()
+
+
+def test_batch_that_was_accepted_and_can_not_be_removed_is_not_dropped(site: Site, ingress: FaultyIngress) -> None:
+    strace.needed()
+    site.configure(max_spool_bytes=0)
+    site.put(3)
+    log = ("strace", "-f", "-o", str(site.folder / "trace"), "-P", str(site.transcripts))
+    done = site.run(prefix=(*log, "-e", "inject=unlinkat:error=EIO", "-e", "inject=fsync:error=EIO"))
+    assert (done.status, done.report["sent"], done.report["dropped"]) == (74, 3, 0)
+    assert json.loads(site.collector("history", "--json").stdout)["events"] == []
+    assert site.run().status == 0
+    assert (site.waiting, len(ingress.uploads)) == ({}, 1)
 
 
 def test_age_of_a_batch_on_its_way_is_no_warning(site: Site) -> None:

@@ -1,6 +1,7 @@
 """`cleanup_after_send: false`: nothing is sent twice, and turning it on deletes what was sent."""
 
 import os
+import shutil
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -73,6 +74,36 @@ def test_kept_record_that_became_another_is_sent_and_survives(site: Site, ingres
     assert site.waiting == {}
 
 
+def test_spool_that_was_copied_to_another_disk_is_not_sent_again(site: Site, ingress: FaultyIngress) -> None:
+    site.configure(cleanup_after_send=False)
+    kept = site.put(3)
+    site.run()
+    shutil.copytree(site.transcripts, site.folder / "copy")
+    shutil.rmtree(site.transcripts)
+    (site.folder / "copy").rename(site.transcripts)
+    assert site.run().report["sent"] == 0
+    assert (site.waiting, len(ingress.uploads)) == (kept, 1)
+
+
+@pytest.mark.parametrize("cleanup", [True, False])
+def test_record_that_can_not_be_looked_at_keeps_nothing_back(site: Site, ingress: FaultyIngress, cleanup: bool) -> None:
+    """lstat(2) of one fails, as on a bad disk."""
+    strace.needed()
+    site.configure(cleanup_after_send=False)
+    bad, *_ = site.put(3)
+    site.run()
+    site.configure(cleanup_after_send=cleanup)
+    more = site.put(2)
+    tracing = ("strace", "-f", "-o", str(site.folder / "trace"), "-P", site.path(bad).name)
+    done = site.run(prefix=(*tracing, "-e", "inject=newfstatat:error=EIO"))
+    assert (done.status, done.report["sent"]) == (74, 2)
+    assert f"{site.path(bad)}: Input/output error" in done.stderr
+    assert set(ingress.stored[1].members) == set(more)
+    assert site.path(bad).exists()
+    assert site.run().status == 0
+    assert len(ingress.stored) == 2
+
+
 def test_kept_records_are_no_surplus(site: Site) -> None:
     site.configure(cleanup_after_send=False, max_spool_bytes=0, max_record_age=1)
     spooled = site.put(3)
@@ -107,7 +138,7 @@ def test_any_number_of_names(tmp_path: Path) -> None:
             os.close(os.open(tmp_path / member, os.O_CREAT | os.O_WRONLY))
         with database.transaction():
             database.execute_many(
-                "INSERT INTO sent (storage, name, identity, seen_at) VALUES (?, ?, ?, 0)",
+                "INSERT INTO sent (storage, name, identity, looked_at) VALUES (?, ?, ?, 0)",
                 (
                     (*member.split("/"), identity_text(spool.look(member) or Identity(0, 0, 0)))
                     for member in members[::2]
@@ -145,13 +176,19 @@ def test_names_of_vanished_records_are_forgotten_in_time(there: list[bool]) -> N
                         name,
                         identity_text(spool.look(f"transcripts/{name}") or Identity(0, 0, 0)),
                     )
-                    database.execute("INSERT INTO sent (storage, name, identity, seen_at) VALUES (?, ?, ?, 100)", *row)
+                    database.execute(
+                        "INSERT INTO sent (storage, name, identity, looked_at) VALUES (?, ?, ?, 100)", *row
+                    )
                 if not exists:
                     (storage / name).unlink()
             sent = Sent(database, spool)
             sent.prune(150, 100)
             assert len(sent) == len(there)
             sent.prune(250, 100)
+            assert len(sent) == len(there), "one look may be the wrong one"
+            sent.prune(300, 100)
+            assert len(sent) == len(there)
+            sent.prune(400, 100)
             assert len(sent) == sum(there)
         database.close()
 
@@ -167,6 +204,21 @@ def test_folder_that_is_away_for_long_is_not_taken_for_an_empty_one(site: Site, 
     more = site.put(1)
     assert site.run(environ=clock.later(site.folder, timedelta(days=81))).status == 0
     assert [set(upload.members) for upload in ingress.stored] == [set(kept), set(more)]
+
+
+def test_mount_point_that_is_empty_at_one_run_does_not_make_forget_what_was_sent(
+    site: Site, ingress: FaultyIngress
+) -> None:
+    site.configure(cleanup_after_send=False)
+    kept = site.put(3)
+    assert site.run().status == 0
+    away = site.transcripts.rename(site.folder / "away")
+    site.transcripts.mkdir()
+    assert site.run(environ=clock.later(site.folder, timedelta(days=40))).status == 0
+    site.transcripts.rmdir()
+    away.rename(site.transcripts)
+    assert site.run(environ=clock.later(site.folder, timedelta(days=41))).status == 0
+    assert [set(upload.members) for upload in ingress.stored] == [set(kept)]
 
 
 @pytest.mark.parametrize("empty", [True, False], ids=["a mount point", "nothing"])

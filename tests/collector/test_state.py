@@ -1,7 +1,9 @@
 """The state directory when it is damaged, full, gone or not ours, through the real command."""
 
+import fcntl
 import json
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -14,7 +16,7 @@ import pytest
 from tests.collector.conftest import Met
 from tests.fakes import ingress_faults as faults
 from tests.fakes import strace
-from tests.fakes.ingress_faults import FaultyIngress, accept, answer
+from tests.fakes.ingress_faults import Connection, FaultyIngress, accept, answer
 from tests.fakes.privileges import bound
 from tests.fakes.site import Site
 
@@ -128,6 +130,132 @@ def test_archive_that_vanishes_is_not_taken_for_a_broken_network(meet: Met) -> N
     assert site.waiting == spooled
     assert site.run().status == 0
     assert (ingress.records, len(ingress.batches)) == (spooled, 1)
+
+
+def test_archive_that_is_damaged_between_two_tries_never_arrives_whole(meet: Met) -> None:
+    site, ingress = meet()
+
+    def damage(connection: Connection) -> None:
+        answer(503)(connection)
+        (archive,) = (site.state / "outgoing").iterdir()
+        content = bytearray(archive.read_bytes())
+        content[len(content) // 2] ^= 1
+        archive.write_bytes(content)
+
+    ingress.script = [damage, accept()]
+    spooled = site.put(5)
+    done = site.run()
+    assert (done.status, ingress.stored, site.waiting) == (73, [], spooled)
+    assert "damaged" in done.stderr
+    assert site.run().status == 0
+    assert (ingress.records, site.waiting) == (spooled, {})
+    assert {upload.batch_id for upload in ingress.stored} == {ingress.uploads[0].batch_id}
+
+
+def test_lost_archive_is_not_made_again_without_a_folder_that_is_away(meet: Met) -> None:
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
+    spooled = {**site.put(3), **site.put(2, "feedback")}
+    assert site.run().status == 75
+    (archive,) = (site.state / "outgoing").iterdir()
+    archive.unlink()
+    away = site.feedback.rename(site.folder / "away")
+    more = site.put(1)
+    ingress.script = [accept()]
+    done = site.run()
+    assert (done.status, done.report["sent"]) == (74, 1)
+    assert "can't be made again while folders are away: feedback" in done.stderr
+    away.rename(site.feedback)
+    assert site.run().status == 0
+    assert (ingress.records, site.waiting) == ({**spooled, **more}, {})
+    assert len({upload.batch_id for upload in ingress.uploads}) == 2
+
+
+def test_archive_that_may_not_be_read_is_not_taken_for_a_lost_one(meet: Met) -> None:
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
+    spooled = site.put(3)
+    assert site.run().status == 75
+    site.configure(compression=9)
+    (archive,) = (site.state / "outgoing").iterdir()
+    archive.chmod(0)
+    ingress.script = [accept()]
+    done = site.run(prefix=bound())
+    assert (done.status, site.waiting) == (73, spooled)
+    assert f"{archive.name}: Permission denied" in done.stderr
+    archive.chmod(0o600)
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches)) == (spooled, 1)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_ledger_with_flipped_bits_never_stops_the_collector(meet: Met, seed: int) -> None:
+    """A damaged ledger is set aside, or the damage is where it harms nothing; all is sent in any case."""
+    site, ingress = meet(cleanup_after_send=False, retry_wait_seconds=1000)
+    first = site.put(20)
+    assert site.run().status == 0
+    ingress.script = [faults.drop_response(store=True)]
+    second = site.put(5)
+    assert site.run().status == 75
+    ingress.script = [accept()]
+    ledger = site.state / "ledger.sqlite"
+    content, chance = bytearray(ledger.read_bytes()), random.Random(seed)
+    for _ in range(40):
+        content[chance.randrange(100, len(content))] ^= 1 << chance.randrange(8)
+    ledger.write_bytes(content)
+    done = site.run()
+    assert done.status == 0, done.stderr
+    assert ingress.records == {**first, **second}
+
+
+def test_table_that_is_missing_is_a_corrupt_ledger(meet: Met) -> None:
+    site, ingress = meet(answer(503))
+    spooled = site.put(2)
+    assert site.run().status == 75
+    connection = sqlite3.connect(site.state / "ledger.sqlite")
+    connection.execute("DROP TABLE sent")
+    connection.close()
+    ingress.script = [accept()]
+    done = site.run()
+    assert (done.status, ingress.records, site.waiting) == (0, spooled, {})
+    assert "corrupt" in done.stderr
+
+
+def test_ledger_of_the_release_before_is_taken_over(site: Site, ingress: FaultyIngress) -> None:
+    site.configure(cleanup_after_send=False)
+    kept = site.put(2)
+    site.run()
+    connection = sqlite3.connect(site.state / "ledger.sqlite")
+    connection.executescript(
+        "ALTER TABLE sent RENAME COLUMN looked_at TO seen_at; ALTER TABLE sent DROP COLUMN missing; PRAGMA user_version = 1"
+    )
+    connection.close()
+    assert site.collector("status").status == 0
+    more = site.put(1)
+    assert site.run().status == 0
+    assert [set(upload.members) for upload in ingress.stored] == [set(kept), set(more)]
+
+
+def test_sigterm_ends_a_run_that_waits_for_an_operator(site: Site) -> None:
+    """Who holds the quarantine may have stopped in the middle."""
+    site.put(1)
+    site.run()
+    descriptor = os.open(site.quarantine, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with site.start("--verbose", "run") as run:
+        lock = site.state / "lock"
+        while not _is_locked(lock):
+            assert run.popen.poll() is None
+        run.signal(signal.SIGTERM)
+        assert run.wait(5) == 75
+    os.close(descriptor)
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def test_damaged_claim_is_a_corrupt_ledger(meet: Met) -> None:

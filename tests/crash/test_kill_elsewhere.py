@@ -37,7 +37,7 @@ class Refused:
 
 
 class Limited:
-    """The ingress takes nothing, and the spool has room for four records."""
+    """The ingress takes nothing, and the spool has room for three records beside the batch on its way."""
 
     def __init__(self, folder: Path, ingress: FaultyIngress) -> None:
         ingress.script = [answer(403)]
@@ -46,8 +46,7 @@ class Limited:
         assert self.site.run().status == 69
         self.old = self.site.put(3)
         self.young = self.site.put(3)
-        size = sum(map(len, {**self.claimed, **self.young}.values()))
-        self.site.configure(max_spool_bytes=size)
+        self.site.configure(max_spool_bytes=sum(map(len, self.young.values())))
 
     def work(self, prefix: tuple[str, ...]) -> int:
         return self.site.run(prefix=prefix, environ=strace.ENVIRON).status
