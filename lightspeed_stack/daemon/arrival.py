@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gunicorn.http import RequestParser
+from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.sock import ssl_wrap_socket
 from gunicorn.workers.gthread import TConn
@@ -80,6 +81,18 @@ class Arrival(SocketUnreader):
             self._left -= time.monotonic() - began
 
 
+class Requests(RequestParser):
+    def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:
+        """gunicorn sets the socket's timeout twice to read on; where all was read there is nothing to wait for."""
+        return self._is_read() or bool(super().finish_body(deadline, max_bytes))
+
+    def _is_read(self) -> bool:
+        body = self.mesg and self.mesg.body
+        return (
+            isinstance(body, Body) and isinstance(body.reader, LengthReader) and not (body.reader.length or body.failed)
+        )
+
+
 class Connection(TConn):
     """One whose client has as long for a request, and for its part in TLS, as SO_RCVTIMEO says."""
 
@@ -97,7 +110,7 @@ class Connection(TConn):
                 self.sock = ssl_wrap_socket(self.sock, self.cfg)
                 self.sock.do_handshake()
                 self.sock.settimeout(None)
-            self.parser = RequestParser(self.cfg, self.sock, self.client)
+            self.parser = Requests(self.cfg, self.sock, self.client)
             self.arrival = self.parser.unreader = Arrival(self.sock, seconds)
         elif self.arrival is not None:
             self.arrival.begin_head()

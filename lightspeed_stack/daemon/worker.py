@@ -22,7 +22,7 @@ from typing import Any
 from gunicorn import glogging
 from gunicorn.workers.gthread import ThreadWorker
 
-from lightspeed_stack.daemon import processors
+from lightspeed_stack.daemon import processors, response
 from lightspeed_stack.daemon.arrival import Connection, TooSlow
 
 log = logging.getLogger(__name__)
@@ -99,9 +99,28 @@ class Worker(ThreadWorker):
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         conn.arrival.begin_body(req.force_close)
-        keep = super().handle_request(req, conn)
+        answer, environ = response.create(req, conn, self.cfg)
+        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+            answer.force_close()
+        try:
+            self._run_application(environ, answer)
+        except Exception as error:
+            if isinstance(error, OSError) or not answer.headers_sent:
+                raise
+            self.log.exception("Error handling request")
+            raise StopIteration from None  # the connection is closed: nothing else can be told any more
         conn.arrival.is_late = False  # the application has told the client itself
-        return keep
+        return not answer.should_close()
+
+    def _run_application(self, environ: dict[str, Any], answer: response.Response) -> None:
+        parts = self.wsgi(environ, answer.start_response)
+        try:
+            for part in parts:
+                answer.write(part)
+            answer.close()
+        finally:
+            if hasattr(parts, "close"):
+                parts.close()
 
     def _asks_again(self, connection: socket.socket) -> bool:
         """Handing a connection back to the accepting thread and getting it again costs more than a small request."""

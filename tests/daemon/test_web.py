@@ -47,6 +47,12 @@ def make_app():
                     time.sleep(0.05)
                     yield b"x"
             return pieces()
+        if environ["PATH_INFO"] == "/broken":
+            start_response("200 OK", [("Content-Length", "5")])
+            def pieces():
+                yield b"x"
+                raise ValueError("no more")
+            return pieces()
         body = environ["wsgi.input"].read() if environ["REQUEST_METHOD"] == "POST" else text
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
@@ -168,6 +174,14 @@ def test_one_thread_serves_a_client_that_asks_again_at_once_and_then_lets_go(tmp
             assert len(one.getresponse().read()) == length
         server.signal(signal.SIGTERM)
         assert server.wait() == 0
+
+
+def test_an_answer_that_fails_half_way_is_logged_and_cut_short(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        with pytest.raises(http.client.IncompleteRead):
+            get(server.url + "/broken")
+        server.wait_for("ValueError: no more")
+        assert get(server.url) == "one"
 
 
 def test_a_stream_in_flight_is_finished_at_a_stop(tmp_path: Path) -> None:
