@@ -6,7 +6,6 @@ Redirects are not followed and ~/.netrc is not read; proxies come from the envir
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,7 +21,6 @@ from lightspeed_collector.exchange import Reply, Tls
 
 _MAX_BODY = 65536
 _BODY_SECONDS = 5.0
-_ALERT_SECONDS = 1.0
 
 
 class Call:
@@ -124,23 +122,14 @@ def _shown(base: Any, call: Call) -> Any:
         def send(self, data: Any) -> None:
             try:
                 super().send(data)
-            except OSError:
-                if isinstance(self.sock, ssl.SSLSocket):
-                    _hear_alert(self.sock)
-                raise
+            except OSError as error:
+                if self.sock is None or isinstance(error, TimeoutError):
+                    raise
+                # What the peer said before it hung up, an answer or that it doesn't want our certificate, is yet to be read:
+                # urllib3 does that for a broken pipe alone, and TLS has other names for it.
+                raise BrokenPipeError from error
 
     return Connection
-
-
-def _hear_alert(connected: ssl.SSLSocket) -> None:
-    """A peer that doesn't want our certificate says so and hangs up while we send: raise its word, if there is one."""
-    try:
-        connected.settimeout(_ALERT_SECONDS)
-        connected.recv(1)
-    except ssl.SSLError:
-        raise
-    except OSError:
-        return
 
 
 def _pair(tls: Tls) -> str | tuple[str, str] | None:

@@ -178,6 +178,37 @@ def test_connection_that_breaks_before_and_after_tls_is_tried_again(
     assert ingress.records == spooled
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "status"),
+    [
+        (faults.early(401), 69),
+        (faults.early(413), 65),
+        (faults.answer_half(401, 1000), 69),
+        (faults.answer_half(413, 1000), 65),
+    ],
+    ids=["401", "413", "401 and reset", "413 and reset"],
+)
+def test_answer_before_the_body_was_read_is_heard_over_tls(tmp_path: Path, behaviour: Behaviour, status: int) -> None:
+    pem = certificate(tmp_path)
+    with FaultyIngress(behaviour, pem=pem) as ingress:
+        site = Site(tmp_path / "site", ingress.url, ca_bundle=str(pem))
+        spooled = much(site)
+        done = site.run()
+    assert done.status == status
+    assert {**site.waiting, **site.quarantined} == spooled
+    assert "broke off" not in done.stderr
+
+
+def test_acceptance_of_half_an_upload_over_tls_is_none(tmp_path: Path) -> None:
+    pem = certificate(tmp_path)
+    with FaultyIngress(faults.answer_half(202, 1000), accept(), pem=pem) as ingress:
+        site = Site(tmp_path / "site", ingress.url, ca_bundle=str(pem))
+        spooled = much(site)
+        done = site.run()
+    assert (done.status, ingress.records, len(ingress.uploads)) == (0, spooled, 2)
+    assert "half an upload" in done.stderr
+
+
 def test_token_server_with_an_unknown_certificate(site: Site, ingress: FaultyIngress, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("s3cr3t")

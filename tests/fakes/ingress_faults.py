@@ -13,6 +13,7 @@ import io
 import json
 import queue
 import socket
+import ssl
 import struct
 import tarfile
 import threading
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any, Self
 
 PATH = "/api/ingress/v1/upload"
@@ -117,10 +119,14 @@ Behaviour = Callable[[Connection], None]
 
 
 class FaultyIngress:
-    """`script` is one behaviour for each connection; the last is repeated."""
+    """`script` is one behaviour for each connection; the last is repeated. With a certificate in `pem` it speaks TLS."""
 
-    def __init__(self, *script: Behaviour) -> None:
+    def __init__(self, *script: Behaviour, pem: Path | None = None) -> None:
         self.script = list(script) or [accept()]
+        self._scheme = "https" if pem else "http"
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if pem else None
+        if self._tls and pem:
+            self._tls.load_cert_chain(pem)
         self.uploads: list[Upload] = []
         self.stored: list[Upload] = []
         self.closing = threading.Event()
@@ -136,7 +142,7 @@ class FaultyIngress:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}{PATH}"
+        return f"{self._scheme}://127.0.0.1:{self.port}{PATH}"
 
     def __enter__(self) -> Self:
         self._threads[0].start()
@@ -191,8 +197,13 @@ class FaultyIngress:
             thread.start()
 
     def _serve(self, sock: socket.socket) -> None:
-        connection = Connection(self, sock)
         with suppress(OSError):
+            if self._tls:
+                # Else a reset overtakes the answer before it.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock = self._tls.wrap_socket(sock, server_side=True)
+                self._open.append(sock)
+            connection = Connection(self, sock)
             if connection.read_head():
                 with self._lock:
                     behaviour = self.script.pop(0) if len(self.script) > 1 else self.script[0]
