@@ -25,7 +25,8 @@ Schema = Mapping[str, Any]
 
 _MASK = "*" * 10
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^/?#\s]*@")
-_SECRET_IN_QUERY = re.compile(r"(?i)(?<=[?&;])((?:[\w.-]*(?:key|token|secret|passw|sig)[\w.-]*)=)[^&;#\s]+")
+_AFTER_PATH = re.compile(r"(?<=://)([^?#\s]*)([?#]\S+)")
+_PARAMETER = re.compile(r"([?&;#][^?&;#=]*=|[?&;#])[^?&;#]+")
 
 
 class Secret:
@@ -77,7 +78,7 @@ def build(cls: type[T], data: Mapping[str, Any]) -> T:
 
 
 def masked(value: Any) -> Any:
-    """`value` (a configuration) as plain lists, mappings and text, every secret masked, those within URLs too."""
+    """`value` (a configuration) as plain lists, mappings and text, every secret masked; so is each that a URL may hold."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: masked(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
@@ -85,8 +86,13 @@ def masked(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [masked(part) for part in value]
     if isinstance(value, str):
-        return _SECRET_IN_QUERY.sub(rf"\g<1>{_MASK}", _PASSWORD_IN_URL.sub(f"{_MASK}@", value))
+        return _AFTER_PATH.sub(_without_values, _PASSWORD_IN_URL.sub(f"{_MASK}@", value))
     return str(value) if isinstance(value, Path | Secret) else value
+
+
+def _without_values(found: re.Match[str]) -> str:
+    """Any parameter may be a secret, whatever its name."""
+    return found[1] + _PARAMETER.sub(rf"\g<1>{_MASK}", found[2])
 
 
 @functools.cache

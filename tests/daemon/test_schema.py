@@ -144,8 +144,12 @@ def test_secrets_stay_out_of_every_rendering(tmp_path: Path) -> None:
     ("url", "shown"),
     [
         ("https://me:p@ss@host/v1", "https://**********@host/v1"),
-        ("https://host/v1?version=2&api-key=hunter2#x", "https://host/v1?version=2&api-key=**********#x"),
-        ("https://host/@v1?version=2", "https://host/@v1?version=2"),
+        ("https://host/api?code=hunter2", "https://host/api?code=**********"),
+        ("https://host?pwd=a=b&c;d=e?f", "https://host?pwd=**********&**********;d=**********?**********"),
+        ("https://host/v1?hunter2#hunter2", "https://host/v1?**********#**********"),
+        ("see https://h/?a=b and https://h/", "see https://h/?a=********** and https://h/"),
+        ("https://host/@v1", "https://host/@v1"),
+        (r"(?i)token=\S+", r"(?i)token=\S+"),
     ],
 )
 def test_secrets_within_a_url_are_masked(url: str, shown: str) -> None:

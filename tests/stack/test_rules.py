@@ -7,6 +7,8 @@ import yaml
 from lightspeed_stack import config
 from lightspeed_stack.daemon.config import ConfigError, load
 from lightspeed_stack.rules import is_loopback
+from tests.fakes.application import application, provider
+from tests.fakes.provider import FakeProvider
 
 
 def faults(tmp_path: Path, data: dict[str, Any]) -> list[str]:
@@ -144,19 +146,21 @@ def test_knows_which_addresses_are_only_this_machines(host: str, expected: bool)
 def test_a_llama_stack_of_an_older_file_is_a_provider(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("llama_stack: {url: 'http://127.0.0.1:8321', api_key: hunter2, use_as_library_client: false}\n")
-    [provider] = config.read(load(path, {})).inference.providers
-    assert (provider.name, provider.type, provider.base_url) == ("llama-stack", "openai", "http://127.0.0.1:8321/v1")
-    assert provider.api_key
-    assert provider.api_key.reveal() == "hunter2"
+    [made] = config.read(load(path, {})).inference.providers
+    assert (made.name, made.type, made.base_url) == ("llama-stack", "openai", "http://127.0.0.1:8321/v1")
+    assert made.api_key
+    assert made.api_key.reveal() == "hunter2"
     assert (provider.read_timeout_seconds, provider.total_timeout_seconds) == (180, 180)
 
 
-@pytest.mark.parametrize("given", ["", " \n", "hunter2", " hunter2\n"])
-def test_white_space_around_a_key_is_none_of_it(tmp_path: Path, given: str) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text(yaml.safe_dump({"inference": {"providers": [OPENAI | {"api_key": given}]}}))
-    [provider] = config.read(load(path, {})).inference.providers
-    assert (provider.api_key.reveal() if provider.api_key else "") == given.strip()
+@pytest.mark.parametrize(
+    ("given", "sent"), [("", None), (" \n", None), ("hunter2", "Bearer hunter2"), (" hunter2\n", "Bearer hunter2")]
+)
+def test_white_space_around_a_key_is_none_of_it(tmp_path: Path, given: str, sent: str | None) -> None:
+    with FakeProvider() as fake:
+        client = application(tmp_path, provider(fake.url, api_key=given)).test_client()
+        assert client.post("/v1/query", json={"query": "?"}).status_code == 200
+        assert {request.headers.get("authorization") for request in fake.asked} == {sent}
 
 
 def test_an_address_of_the_collector_that_is_none_is_for_the_collector_to_tell(tmp_path: Path) -> None:

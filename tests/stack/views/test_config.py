@@ -31,7 +31,7 @@ def test_no_secret_is_shown(make_client: MakeClient, tmp_path: Path) -> None:
                 {
                     "name": "p",
                     "type": "openai",
-                    "base_url": f"http://me:{secret}@127.0.0.1:9/v1",
+                    "base_url": f"http://me:{secret}@127.0.0.1:9/v1?code={secret}",
                     "api_key": secret,
                     "headers": {"X-Token": secret},
                 }
@@ -45,7 +45,7 @@ def test_no_secret_is_shown(make_client: MakeClient, tmp_path: Path) -> None:
     assert secret not in answer.text
     provider = answer.json["configuration"]["inference"]["providers"][0]
     assert (provider["api_key"], provider["headers"]["X-Token"]) == (MASK, MASK)
-    assert provider["base_url"] == f"http://{MASK}@127.0.0.1:9/v1"
+    assert provider["base_url"] == f"http://{MASK}@127.0.0.1:9/v1?code={MASK}"
     assert answer.json["configuration"]["database"]["postgres"]["password"] == MASK
 
 
