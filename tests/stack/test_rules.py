@@ -109,6 +109,10 @@ OPENAI = {"name": "a", "type": "openai", "base_url": "http://127.0.0.1:1/v1"}
             "query_validity.topic: is required when query_validity.mode is provider",
         ),
         (
+            {"query_validity": {"provider": "b"}, "inference": {"providers": [OPENAI]}},
+            "query_validity.provider: is none of inference.providers",
+        ),
+        (
             {"redaction": {"filters": [{"name": "a", "pattern": "x"}, {"name": "a", "pattern": "y"}]}},
             "redaction.filters[1].name: a stands twice",
         ),
@@ -150,7 +154,7 @@ def test_a_llama_stack_of_an_older_file_is_a_provider(tmp_path: Path) -> None:
     assert (made.name, made.type, made.base_url) == ("llama-stack", "openai", "http://127.0.0.1:8321/v1")
     assert made.api_key
     assert made.api_key.reveal() == "hunter2"
-    assert (provider.read_timeout_seconds, provider.total_timeout_seconds) == (180, 180)
+    assert (made.read_timeout_seconds, made.total_timeout_seconds) == (180, 180)
 
 
 @pytest.mark.parametrize(
