@@ -53,9 +53,11 @@ class Way(NamedTuple):
 
 
 def place(url: str) -> str:
-    """`HOST:PORT`, never a user name or a password."""
+    """`HOST:PORT`, never a user name or a password, nor what may be a piece of one."""
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
+        if "@" in f"{parts.path}{parts.query}{parts.fragment}":  # the host would end within the password
+            return "an address that isn't shown (escape the / ? # of its password, or the @ of its path, with %)"
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         return f"{host}:{parts.port or _PORTS.get(parts.scheme, '?')}"
     except ValueError:

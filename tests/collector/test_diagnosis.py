@@ -7,6 +7,7 @@ import requests
 
 from lightspeed_collector.diagnosis import Way, diagnose, place
 
+HIDDEN = "an address that isn't shown (escape the / ? # of its password, or the @ of its path, with %)"
 WAY = Way("https://ingress.example.com/upload?key=h1dden", "ingress_server_url", "http://me:s3cr3t@[::1]:3128")
 
 
@@ -48,6 +49,13 @@ def test_trouble_with_the_proxy_itself_blames_the_proxy() -> None:
         ("http://host", "host:80"),
         ("proxy:3128", "proxy:3128"),
         ("http://host:port", "an address that is none"),
+        ("http://me:s3/cr3t@host:3128", HIDDEN),
+        ("http://me:12/cr3t@host:3128", HIDDEN),
+        ("http://t0k3n?x@host:3128", HIDDEN),
+        ("t0k3n#x@host:3128", HIDDEN),
+        ("https://host/path?key=s3@cr3t", HIDDEN),
+        ("http://me:s3@cr3t@host:3128", "host:3128"),
+        ("http://me:s3\\cr3t@host:3128", "host:3128"),
     ],
 )
 def test_place_is_host_and_port_alone(url: str, shown: str) -> None:

@@ -249,6 +249,18 @@ def test_proxy_that_is_down_is_named_without_its_password(site: Site) -> None:
     assert "s3cr3t" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "proxy", ["http://me:12/s3cr3t@127.0.0.1:9", "http://s3cr3t/x@127.0.0.1:9", "http://s3cr3t:x/y@127.0.0.1"]
+)
+def test_proxy_whose_password_is_not_escaped_shows_none_of_it(site: Site, proxy: str) -> None:
+    site.configure(ingress_server_url="https://ingress.invalid/upload")
+    spooled = site.put(1)
+    done = site.run(environ={"HTTPS_PROXY": proxy})
+    assert (done.status in (75, 78), site.waiting) == (True, spooled)
+    assert "s3cr3t" not in done.stderr
+    assert "me:12" not in done.stderr
+
+
 def test_https_goes_through_the_proxy_with_its_password(site: Site, ingress: FaultyIngress, tmp_path: Path) -> None:
     pem = certificate(tmp_path)
     with TlsFront(ingress.port, pem) as front, ConnectProxy() as proxy:
