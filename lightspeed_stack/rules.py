@@ -39,7 +39,7 @@ def broken(data: Mapping[str, Any]) -> Broken:
     yield from _access(data["authorization"]["access_rules"])
     yield from _cors(data["service"]["cors"])
     yield from _inference(data["inference"], data["llama_stack"])
-    yield from _validity(data["query_validity"])
+    yield from _validity(data["query_validity"], _names(data["inference"], data["llama_stack"]))
     yield from _redaction(data["redaction"]["filters"])
 
 
@@ -123,7 +123,7 @@ def _cors(part: Mapping[str, Any]) -> Broken:
 
 def _inference(part: Mapping[str, Any], older: Mapping[str, Any] | None) -> Broken:
     at = ("inference", "providers")
-    names = [provider["name"] for provider in part["providers"]] + (["llama-stack"] if older else [])
+    names = _names(part, older)
     for number, provider in enumerate(part["providers"]):
         if names.index(provider["name"]) != number:
             yield (*at, number, "name"), f"{provider['name']} stands twice"
@@ -138,7 +138,7 @@ def _inference(part: Mapping[str, Any], older: Mapping[str, Any] | None) -> Brok
         yield ("inference", "default_model"), "Default model must be specified when default provider is set"
     if part["default_model"] and not part["default_provider"]:
         yield ("inference", "default_provider"), "Default provider must be specified when default model is set"
-    if part["default_provider"] and part["default_provider"] not in (names or ["embedded"]):
+    if part["default_provider"] and part["default_provider"] not in names:
         yield ("inference", "default_provider"), "is none of inference.providers"
 
 
@@ -148,11 +148,18 @@ def _key(at: tuple[str | int, ...], text: str | None) -> Broken:
         yield at, "has characters that a header can't have"
 
 
-def _validity(part: Mapping[str, Any]) -> Broken:
+def _names(part: Mapping[str, Any], older: Mapping[str, Any] | None) -> list[str]:
+    """Those of the providers."""
+    return [provider["name"] for provider in part["providers"]] + (["llama-stack"] if older else []) or ["embedded"]
+
+
+def _validity(part: Mapping[str, Any], providers: list[str]) -> Broken:
     if part["mode"] == "keywords" and not part["keywords"]:
         yield ("query_validity", "keywords"), "is required when query_validity.mode is keywords"
     if part["mode"] == "provider" and not part["topic"]:
         yield ("query_validity", "topic"), "is required when query_validity.mode is provider"
+    if part["provider"] and part["provider"] not in providers:
+        yield ("query_validity", "provider"), "is none of inference.providers"
 
 
 def _redaction(filters: list[Mapping[str, Any]]) -> Broken:

@@ -37,9 +37,9 @@ class Scope:
         return None if in_scope else self._settings.refusal
 
     def _judge(self, provider: Provider, model: Model) -> tuple[Provider, Model]:
-        if self._settings.provider is None:
+        if self._settings.provider is None and self._settings.model is None:
             return provider, model
-        return self._registry.choose(self._settings.provider, self._settings.model, None)
+        return self._registry.named(self._settings.provider, self._settings.model)
 
 
 def _unjudged() -> None:

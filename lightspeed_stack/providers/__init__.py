@@ -84,6 +84,18 @@ class Registry:
             return self._find(provider, model) or _no_model(f"Model with ID {model} does not exist")
         return (last_used and self._find(*last_used)) or self._default()
 
+    def named(self, provider: str | None, model: str | None) -> Chosen:
+        """That model of that provider: without a name the default provider, its default model, else its first.
+
+        A model that is named is not looked up. Raises NotFound, and what Provider.models raises.
+        """
+        name = provider or self._default_provider
+        found = self._by_name.get(name) or _no_provider(name)
+        known = model or (self._default_model if name == self._default_provider else None)
+        if known:
+            return found, Model(name, known, self._windows.get(name))
+        return next(((found, first) for first in found.models()), None) or _no_model("No Model is configured")
+
     def health(self) -> dict[str, str | None]:
         """What is wrong with each provider, None when nothing is."""
         return {provider.name: provider.health() for provider in self.providers}
@@ -109,3 +121,7 @@ class Registry:
 
 def _no_model(cause: str) -> Chosen:
     raise errors.NotFound(cause, response="Model not found")
+
+
+def _no_provider(name: str) -> Provider:
+    raise errors.NotFound(f"Provider with ID {name} does not exist", response="Model not found")

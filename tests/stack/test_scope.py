@@ -65,6 +65,16 @@ def test_another_may_judge() -> None:
     assert (len(chosen.asked), len(other.asked)) == (0, 1)
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "judge", "asked"),
+    [("b", None, "b", "m"), (None, "small", "a", "small"), ("b", "small", "b", "small")],
+)
+def test_either_name_will_do(provider: str | None, model: str | None, judge: str, asked: str) -> None:
+    judges = Judge("a", "NO"), Judge("b", "NO")
+    assert refusal(settings("provider", provider, model), *judges) == REFUSAL
+    assert {one.name: [name for _, name in one.asked] for one in judges if one.asked} == {judge: [asked]}
+
+
 def test_one_that_is_not_there_lets_pass(caplog: pytest.LogCaptureFixture) -> None:
     chosen, other = Judge("a", "NO"), Judge("b", "NO")
     assert refusal(settings("provider", "c", "m"), chosen, other) is None

@@ -79,6 +79,17 @@ class TestAnswer:
         client = application(tmp_path, provider(fake.url, read_timeout_seconds=0.2)).test_client()
         assert client.post(QUERY, json=using("thinking")).json["response"] == "Hello from fake"
 
+    def test_another_provider_may_judge(self, tmp_path: Path, fake: FakeProvider) -> None:
+        with FakeProvider() as judge:
+            both = [
+                *provider(fake.url)["inference"]["providers"],
+                {"name": "j", "type": "openai", "base_url": judge.url},
+            ]
+            validity = {"mode": "provider", "topic": "Linux", "provider": "j"}
+            client = application(tmp_path, {"inference": {"providers": both}, "query_validity": validity}).test_client()
+            assert client.post(QUERY, json={"query": "hi"}).status_code == 200
+            assert [request.model for request in judge.asked] == ["gpt-4o-mini"]
+
 
 class TestConversation:
     def test_it_is_continued(self, client: FlaskClient, fake: FakeProvider) -> None:
