@@ -51,6 +51,7 @@ _CONVERSATION = """SELECT id, user_id, topic_summary, last_used_provider, last_u
         message_count
     FROM conversation"""
 _GET = f"{_CONVERSATION} WHERE id = :id"
+_HAS = "SELECT 1 FROM conversation WHERE id = :id"
 _LIST = f"{_CONVERSATION} WHERE user_id = :user_id AND message_count > 0 ORDER BY last_message_at DESC, id"
 _TURNS = """SELECT question, answer, provider, model, started_at, completed_at, extras
     FROM turn WHERE conversation_id = :id"""
@@ -128,6 +129,9 @@ class Conversations:
     def get(self, conversation_id: str) -> Conversation | None:
         rows = self._database.rows(_GET, {"id": conversation_id})
         return _conversation(rows[0]) if rows else None
+
+    def has(self, conversation_id: str) -> bool:
+        return bool(self._database.rows(_HAS, {"id": conversation_id}))
 
     def list(self, user_id: str) -> tuple[Conversation, ...]:
         """The user's conversations in which something was said, the latest first."""

@@ -1,6 +1,7 @@
 """Keep what users think of answers: the record is durable when `keep` returns, or an error says that it is not.
 
-Feedback is about a conversation of one's own; its texts are redacted before they are written.
+Feedback is about a conversation of one's own; its texts are redacted before they are written. If the conversation is
+deleted meanwhile, the record is withdrawn.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from lightspeed_stack import alerts, errors, records
+from lightspeed_stack import alerts, errors, memory, records
 from lightspeed_stack.spool import Full, SpoolError
 from lightspeed_stack.tally import NEGATIVE, POSITIVE
 
@@ -68,12 +69,23 @@ class Feedbacks:
             )
             log.error("feedback is refused: %s", error, extra=refused)
             raise errors.StorageFull() if isinstance(error, Full) else errors.StorageFailed() from error
+        self._refuse_deleted(self._spool, feedback.conversation_id)
         self._tally.count(now, KIND, *_opinion(feedback.sentiment))
 
     def _put(self, spool: Spool, conversation_id: str, data: bytes, now: datetime) -> None:
         began = time.perf_counter()
         spool.put(conversation_id, data, now)
         self._metrics.spooled(KIND, len(data), time.perf_counter() - began)
+
+    def _refuse_deleted(self, spool: Spool, conversation_id: str) -> None:
+        """A deletion that is not committed yet is not seen here: it withdraws the record itself once it is."""
+        if not self._memory.forgot(conversation_id):
+            return
+        try:
+            spool.forget(conversation_id)
+        except SpoolError as error:
+            log.error("feedback about a deleted conversation can't be withdrawn: %s", error)
+        raise memory.unknown(conversation_id)
 
     def _record(self, user: User, feedback: Feedback, now: datetime) -> dict[str, object]:
         redact = self._redactor.apply

@@ -1,7 +1,8 @@
 """Forget a conversation: what was said in it, and its records that have not left this host.
 
-The records are withdrawn between the deletion and its commit. So after a failure the conversation is still there and
-can be deleted again; and an answer that ends meanwhile either has left its record before, or finds the conversation gone.
+The records are withdrawn between the deletion and its commit: after a failure the conversation is still there and can be
+deleted again. And once more after it: whoever leaves a record looks afterwards whether the conversation is still there, and
+either has left it before that, or finds the conversation gone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Forgetting:
     def forget(self, conversation_id: str) -> None:
         """Raises errors.StorageFailed, ConversationsError."""
         self._conversations.delete(conversation_id, lambda: self._withdraw(conversation_id))
+        self._withdraw(conversation_id)
 
     def sweep(self, now: datetime | None = None) -> None:
         """Forget conversations that a crash left without a turn, but for those that still have records to withdraw.

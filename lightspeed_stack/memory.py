@@ -53,9 +53,7 @@ class Memory:
         """The conversation, if it is the user's; raises as `recall` does, naming the action."""
         known = self._conversations.get(conversation_id)
         if known is None:
-            raise errors.NotFound(
-                f"Conversation with ID {conversation_id} does not exist", response="Conversation not found"
-            )
+            raise unknown(conversation_id)
         if known.user_id != user.id:
             raise errors.Forbidden(
                 f"User {user.id} does not have permission to {action} conversation with ID {conversation_id}",
@@ -105,9 +103,13 @@ class Memory:
     def forgot(self, conversation_id: str) -> bool:
         """Whether there is no such conversation any more; one that can't be looked up is taken to be there."""
         try:
-            return self._conversations.get(conversation_id) is None
+            return not self._conversations.has(conversation_id)
         except ConversationsError:
             return False
+
+
+def unknown(conversation_id: str) -> errors.NotFound:
+    return errors.NotFound(f"Conversation with ID {conversation_id} does not exist", response="Conversation not found")
 
 
 def _name(question: str | None) -> str | None:

@@ -30,7 +30,7 @@ def test_one_conversation_and_no_other(conversations: Conversations, tmp_path: P
     Forgetting(conversations, spools).forget(ID)
     assert conversations.get(ID) is None
     assert conversations.get(OTHER) is not None
-    assert [len(list(spool.directory.glob(f".forget_{ID}_*"))) for spool in spools] == [1, 1]
+    assert [len(list(spool.directory.glob(f".forget_{ID}_*"))) for spool in spools] == [2, 2]
     assert [len(list(spool.directory.glob("*.json"))) for spool in spools] == [1, 1], "only the reader removes"
 
 

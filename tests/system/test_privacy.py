@@ -6,7 +6,9 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +46,7 @@ def test_feedback_that_is_switched_off_in_the_configuration_is_off(tmp_path: Pat
         switch(stack, True)
     with Stack(tmp_path, off) as stack:
         assert enabled(stack) == {False}
-        rated = {**FEEDBACK, "conversation_id": ask(stack)["conversation_id"]}
-        assert requests.post(f"{stack.url}/v1/feedback", json=rated, timeout=DEADLINE).status_code == 403
+        assert feedback(stack, ask(stack)["conversation_id"]) == 403
         switch(stack, True)
     with Stack(tmp_path, off) as stack:
         assert enabled(stack) == {True}
@@ -104,8 +105,8 @@ def records(stack: Stack) -> list[Path]:
     return sorted(stack.transcripts.glob("[!.]*.json"))
 
 
-def withdrawn(stack: Stack, conversation_id: str) -> int:
-    return len(list(stack.transcripts.glob(f".forget_{conversation_id}_*")))
+def withdrawn(stack: Stack, conversation_id: str) -> bool:
+    return any(stack.transcripts.glob(f".forget_{conversation_id}_*"))
 
 
 def wait_until(true: Callable[[], object]) -> None:
@@ -122,7 +123,7 @@ def test_a_stream_that_is_given_up_before_its_first_token_can_be_deleted(tmp_pat
         answer.close()
         wait_until(lambda: records(stack))
         assert delete(stack, conversation_id)["deleted"]
-        assert withdrawn(stack, conversation_id) == 1
+        assert withdrawn(stack, conversation_id)
 
 
 def test_a_conversation_that_is_deleted_during_its_first_answer_does_not_appear_later(tmp_path: Path) -> None:
@@ -147,4 +148,29 @@ def test_an_answer_that_ends_while_the_database_is_locked_can_be_deleted(tmp_pat
             stack.wait_for("a turn is not remembered")
         assert len(records(stack)) == 1
         assert delete(stack, conversation_id)["deleted"]
-        assert withdrawn(stack, conversation_id) == 1
+        assert withdrawn(stack, conversation_id)
+
+
+def test_feedback_that_races_a_deletion_does_not_stay(tmp_path: Path) -> None:
+    """A request to forget covers what was there before it, so none may come after the last request."""
+    with Stack(tmp_path) as stack, ThreadPoolExecutor() as pool:
+        for _ in range(20):
+            conversation_id = ask(stack)["conversation_id"]
+            rate = partial(feedback, stack, conversation_id)
+            assert rate() == 200
+            before = [pool.submit(rate) for _ in range(3)]
+            deleted = pool.submit(delete, stack, conversation_id)
+            after = [pool.submit(rate) for _ in range(3)]
+            assert deleted.result()["deleted"]
+            assert {each.result() for each in (*before, *after)} <= {200, 404}
+            assert came(stack, f"*_{conversation_id}_*.json") <= came(stack, f".forget_{conversation_id}_*")
+
+
+def feedback(stack: Stack, conversation_id: str) -> int:
+    rated = {**FEEDBACK, "conversation_id": conversation_id}
+    return requests.post(f"{stack.url}/v1/feedback", json=rated, timeout=DEADLINE).status_code
+
+
+def came(stack: Stack, pattern: str) -> int:
+    """When the last of these files got its name."""
+    return max(path.stat().st_ctime_ns for path in stack.feedback.glob(pattern))

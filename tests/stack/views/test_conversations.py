@@ -145,7 +145,7 @@ class TestDelete:
         client.post("/v1/feedback?user_id=alice", json=body)
         client.delete(f"{ALL}/{identity}?user_id=alice")
         for kind in ("transcripts", "feedback"):
-            assert len(list((tmp_path / "spool" / kind).glob(f".forget_{identity}_*"))) == 1
+            assert len(list((tmp_path / "spool" / kind).glob(f".forget_{identity}_*")))
 
     def test_unknown(self, client: FlaskClient) -> None:
         identity = str(uuid.uuid4())
