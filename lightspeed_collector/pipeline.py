@@ -61,7 +61,7 @@ class Pipeline:
 
     def run(self) -> None:
         """Send all that waits; raises what keeps it from going on."""
-        self.archives.sweep(batch.id for batch in self.ledger.claimed() + self.ledger.accepted())
+        self._sweep()
         self._finish_accepted()
         backlog = self._scan()
         self._respect_hold()
@@ -71,6 +71,14 @@ class Pipeline:
         self._ship(self._upcoming(self.sent.unsent(backlog)))
         if self.inquiry.undecided:
             raise Refused(f"the ingress answered {self.inquiry.undecided}: everything is kept")
+
+    def forget(self) -> None:
+        """Honour requests to forget, and send nothing."""
+        self._sweep()
+        self._scan()
+
+    def _sweep(self) -> None:
+        self.archives.sweep(batch.id for batch in self.ledger.claimed() + self.ledger.accepted())
 
     def _ship(self, upcoming: Upcoming, *, again: bool = False) -> None:
         """`again`: the records may have been sent before, in a batch that is lost."""

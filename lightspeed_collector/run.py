@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
@@ -53,7 +53,8 @@ class Collection:
     def run(self) -> None:
         if not self.config.data_collector.enabled:
             log.info("the collector is disabled (enabled: false): nothing is sent")
-            return
+            if not self._is_asked_to_forget():
+                return
         began = time.monotonic()
         state = State(self.config.data_collector.state_dir)
         try:
@@ -64,6 +65,11 @@ class Collection:
             log.info("%s", error)
         except Error as error:
             self.report.problem(error)
+
+    def _is_asked_to_forget(self) -> bool:
+        """What a site records and does not send can be asked to be forgotten as well."""
+        with Spool(self.config.folders, self.report.problem) as spool:
+            return bool(spool.scan(self.stop.check).requests)
 
     def _work(self, state: State, began: float) -> None:
         try:
@@ -83,12 +89,15 @@ class Collection:
             parts = _Parts(self, state, database, spool)
             if not parts.ledger.settled:
                 _adopt(parts.archives, spool, parts.ledger)
-            self._ship(parts)
-            self._conclude(parts, began)
+            if self.config.data_collector.enabled:
+                self._carry_out(parts.pipeline().run)
+                self._conclude(parts, began)
+            else:
+                self._carry_out(parts.pipeline().forget)
 
-    def _ship(self, parts: _Parts) -> None:
+    def _carry_out(self, work: Callable[[], None]) -> None:
         try:
-            parts.pipeline().run()
+            work()
         except LedgerCorrupt:
             raise
         except Error as error:

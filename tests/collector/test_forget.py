@@ -32,6 +32,17 @@ def test_forgotten_records_are_removed_unsent_and_the_request_with_them(site: Si
     assert "3 forgotten" in done.stderr
 
 
+def test_collector_that_is_disabled_forgets_and_does_nothing_else(site: Site, ingress: FaultyIngress) -> None:
+    site.configure(enabled=False, max_spool_bytes=0, max_record_age=1)
+    kept = {**site.put(2), **site.put(1, content=b"no record")}
+    site.put(3, conversation=GONE)
+    ask(site)
+    done = site.run()
+    assert (done.status, site.waiting, requests(site), ingress.uploads) == (0, kept, [], [])
+    assert site.quarantined == {}
+    assert site.collector("history").stdout.count("forgotten") == 3
+
+
 def test_request_concerns_its_folder_alone(site: Site, ingress: FaultyIngress) -> None:
     feedback = site.put(1, "feedback", conversation=GONE)
     site.put(1, conversation=GONE)
