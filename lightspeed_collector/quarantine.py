@@ -177,6 +177,7 @@ def _copy(record: Path, storage: Path) -> None:
     if target.exists() and _alike(record, target):
         return  # that release put it there
     try:
+        _make_readable(draft, storage)
         with record.open("rb") as source:
             write_durably(draft, source, 0o640)
         os.link(draft, target, follow_symlinks=False)
@@ -187,6 +188,17 @@ def _copy(record: Path, storage: Path) -> None:
     finally:
         with suppress(OSError):
             draft.unlink()
+
+
+def _make_readable(draft: Path, storage: Path) -> None:
+    """An empty draft that the collector can read, whoever releases the record and with whatever umask."""
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    try:
+        os.fchmod(descriptor, 0o640)
+        with suppress(PermissionError):
+            os.fchown(descriptor, -1, storage.stat().st_gid)
+    finally:
+        os.close(descriptor)
 
 
 def _alike(one: Path, other: Path) -> bool:

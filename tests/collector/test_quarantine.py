@@ -45,6 +45,17 @@ def test_second_record_of_a_name_gets_a_name_of_its_own(site: Site) -> None:
     assert f"held as {second}" in site.collector("history").stdout
 
 
+def test_released_record_can_be_read_by_the_collector_whoever_releases_it(site: Site) -> None:
+    (member,) = site.put(1, content=BAD)
+    site.run()
+    group = 12345 if os.geteuid() == 0 else os.getegid()
+    os.chown(site.transcripts, -1, group)
+    careful = ("sh", "-c", 'umask 077 && exec "$@"', "sh")
+    assert site.collector("quarantine", "release", member, prefix=careful).status == 0
+    found = site.path(member).stat()
+    assert (found.st_mode & 0o777, found.st_gid) == (0o640, group)
+
+
 def test_file_open_for_writing_is_known(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with path.open("wb") as writer, path.open("rb") as reader:
