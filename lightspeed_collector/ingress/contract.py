@@ -63,10 +63,6 @@ def request_id(sent: str | None) -> str:
     return sent if sent and _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
 
 
-def is_query_test(query: Mapping[str, str]) -> bool:
-    return query.get("test") == "test"
-
-
 def is_body_test(content_type: str, body: bytes) -> bool:
     if content_type == "application/json":
         return bool(_JSON_TEST.search(body))
