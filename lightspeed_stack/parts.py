@@ -70,6 +70,7 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
     redactor = redact.from_config(config.redaction, measured.redacted)
     switch = Switch(config.state_dir, config.user_data_collection.feedback_enabled)
     switch.settle()
+    opt_outs = OptOuts(config.state_dir)
     transcripts = kept.get("transcripts") if config.user_data_collection.transcripts_enabled else None
     return Parts(
         gate=gate,
@@ -81,7 +82,7 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
         memory=memory,
         redactor=redactor,
         switch=switch,
-        opt_outs=OptOuts(config.state_dir),
+        opt_outs=opt_outs,
         streams=Streams(runtime_dir / "streams"),
         interactions=Interactions(
             allow=gate.authorize,
@@ -93,7 +94,7 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
             redactor=redactor,
             scope=Scope(config.query_validity, registry),
             retrieve=_retrieve(config.rag, config.state_dir),
-            transcripts=Transcripts(transcripts, pseudonym, measured, tally),
+            transcripts=Transcripts(transcripts, pseudonym, measured, tally, opt_outs),
             metrics=measured,
         ),
         feedbacks=Feedbacks(kept.get("feedback"), memory, redactor, pseudonym, measured, tally),

@@ -1,4 +1,4 @@
-"""Keep the transcript of each interaction in the spool, if transcripts are on and the user has not opted out.
+"""Keep the transcript of each interaction in the spool, if transcripts are on and the user has not opted out by then.
 
 Never raises: a transcript that can't be stored is logged, counted and lost; the user has the answer.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lightspeed_stack.interaction import Asked
     from lightspeed_stack.metrics import Metrics
+    from lightspeed_stack.optout import OptOuts
     from lightspeed_stack.providers.base import Chunk
     from lightspeed_stack.pseudonym import Pseudonym
     from lightspeed_stack.spool import Spool
@@ -31,11 +32,14 @@ log = logging.getLogger(__name__)
 class Transcripts:
     """`spool` is None when transcripts are off."""
 
-    def __init__(self, spool: Spool | None, pseudonym: Pseudonym, metrics: Metrics, tally: Tally) -> None:
+    def __init__(
+        self, spool: Spool | None, pseudonym: Pseudonym, metrics: Metrics, tally: Tally, opt_outs: OptOuts
+    ) -> None:
         self._spool = spool
         self._pseudonym = pseudonym
         self._metrics = metrics
         self._tally = tally
+        self._opt_outs = opt_outs
 
     def keep(
         self,
@@ -48,7 +52,7 @@ class Transcripts:
         """Whether there is one now; `answer` is redacted, `tokens` are those in and out."""
         if self._spool is None:
             return False
-        if not asked.recorded:
+        if not asked.recorded or self._opt_outs.has(asked.user.id):
             self._metrics.opted_out(KIND)
             return False
         record = self._record(asked, answer, outcome, tokens, chunks)

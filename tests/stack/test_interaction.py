@@ -161,7 +161,7 @@ class TestAnnounce:
         assert len(transcripts(tmp_path)) == 1
         assert withdrawn(tmp_path, asked.conversation_id) == 0
         made.forgetting.forget(asked.conversation_id)
-        assert withdrawn(tmp_path, asked.conversation_id) == 1
+        assert withdrawn(tmp_path, asked.conversation_id) > 0
 
     def test_one_that_came_to_nothing_leaves_nothing(self, make: Make) -> None:
         made = make(user_data_collection={"transcripts_enabled": False})

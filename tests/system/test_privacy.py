@@ -174,3 +174,15 @@ def feedback(stack: Stack, conversation_id: str) -> int:
 def came(stack: Stack, pattern: str) -> int:
     """When the last of these files got its name."""
     return max(path.stat().st_ctime_ns for path in stack.feedback.glob(pattern))
+
+
+def test_who_opts_out_during_an_answer_is_not_recorded(tmp_path: Path) -> None:
+    with FakeProvider(behaviour="tokens-10-0.1") as fake, Stack(tmp_path, provider(fake.url)) as stack:
+        with stream(stack) as answer:
+            lines = answer.iter_lines()
+            conversation_id = begun(lines)
+            me = f"{stack.url}/v1/me/data-collection"
+            assert requests.put(me, json={"enabled": False}, timeout=DEADLINE).json() == {"enabled": False}
+            assert is_whole(lines)
+        known = requests.get(f"{stack.url}/v1/conversations/{conversation_id}", timeout=DEADLINE).json()
+        assert (len(known["chat_history"]), records(stack)) == (1, [])
