@@ -48,6 +48,10 @@ class Note:
 
 
 class Counted(Protocol):
+    def request_began(self) -> None: ...
+
+    def request_ended(self) -> None: ...
+
     def request(self, path: str, status: int, seconds: float) -> None: ...
 
 
@@ -97,6 +101,7 @@ class Front:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self._strip_root(environ)
         note = environ[NOTE] = Note(_request_id(environ), time.perf_counter())
+        self._metrics.request_began()
         start = self._starting(note, environ, start_response)
         if self._hosts is not None and not self._hosts.answers_to(environ):
             return self._refuse(environ, start, note, errors.Plain(421, MISDIRECTED), "misdirected")
@@ -147,6 +152,7 @@ class Front:
         self._end(environ, note)
 
     def _end(self, environ: WSGIEnvironment, note: Note) -> None:
+        self._metrics.request_ended()
         seconds = time.perf_counter() - note.started
         if note.route is not None:
             self._metrics.request(note.route, note.status, seconds)

@@ -126,4 +126,7 @@ def worker_exited(directory: Path, pid: int) -> None:
 
 
 def _per_process() -> Any:
-    return values.MultiProcessValue()  # type: ignore[no-untyped-call]  # has no types
+    """prometheus_client asks for the process's id at every value: that is a call of the system, and here it is none."""
+    known = [os.getpid()]
+    os.register_at_fork(after_in_child=lambda: known.__setitem__(0, os.getpid()))
+    return values.MultiProcessValue(lambda: known[0])  # type: ignore[no-untyped-call]  # has no types

@@ -23,6 +23,14 @@ class Counter:
 
     def __init__(self) -> None:
         self.counted: list[tuple[str, int]] = []
+        self.in_progress = 0
+
+    def request_began(self) -> None:
+        self.in_progress += 1
+
+    def request_ended(self) -> None:
+        self.in_progress -= 1
+        assert self.in_progress >= 0
 
     def request(self, path: str, status: int, seconds: float) -> None:
         assert seconds >= 0

@@ -22,14 +22,14 @@ import yaml
 
 from tests.fakes.application import provider
 from tests.fakes.daemon import Stack, merged
-from tests.fakes.provider import FakeProvider
+from tests.fakes.provider import MODELS, FakeProvider
 
 DEADLINE = 20
 
 
 @pytest.fixture(scope="module")
 def fake() -> Iterator[FakeProvider]:
-    with FakeProvider() as running:
+    with FakeProvider(models=(*MODELS, "tokens-1000-0.1")) as running:
         yield running
 
 
@@ -97,6 +97,24 @@ class TestWorkersAgree:
             if line.startswith('ls_rest_api_calls_total{path="/v1/info",status_code="200"}')
         }
         assert counts == {'ls_rest_api_calls_total{path="/v1/info",status_code="200"} 20.0'}
+
+    def test_about_what_is_being_answered(self, stack: Stack) -> None:
+        def in_progress() -> float:
+            shown = re.search(r"^ls_requests_in_progress (.+)$", get(stack, "/metrics").text, re.MULTILINE)
+            assert shown
+            return float(shown[1])
+
+        body = {"query": "hi", "provider": "openai", "model": "tokens-1000-0.1"}
+        until(lambda: in_progress() == 1)  # the question itself
+        with ExitStack() as streams:
+            path = f"{stack.url}/v1/streaming_query"
+            told = [
+                streams.enter_context(requests.post(path, json=body, stream=True, timeout=DEADLINE)).iter_lines()
+                for _ in range(4)
+            ]
+            assert all(b'"start"' in next(lines) for lines in told)
+            assert in_progress() == 5
+        until(lambda: in_progress() == 1)
 
 
 class TestBodies:
