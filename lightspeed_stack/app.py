@@ -114,6 +114,7 @@ def create_app(config: Config, runtime_dir: Path) -> Flask:
 
 
 def _application(config: Config, made: Parts) -> Flask:
+    atexit.register(made.conversations.close)  # the last to close SQLite's database empties its log
     atexit.register(made.tally.close)
     app = Application("lightspeed_stack")
     app.config["MAX_CONTENT_LENGTH"] = config.service.max_request_bytes

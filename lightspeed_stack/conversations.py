@@ -190,7 +190,7 @@ class Conversations:
 
         `with_it` is called when no turn can be added any more; what it raises brings the conversation back.
         """
-        return self._database.change((_DELETE, {"id": conversation_id}), before_commit=with_it) == 1
+        return self._database.erase((_DELETE, {"id": conversation_id}), before_commit=with_it) == 1
 
 
 def _prepare(connection: Connection) -> str | None:

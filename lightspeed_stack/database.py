@@ -46,6 +46,8 @@ class Store(Protocol):
 
     def change(self, steps: Sequence[Step], before_commit: Callable[[], None]) -> int: ...
 
+    def erase(self, steps: Sequence[Step], before_commit: Callable[[], None]) -> int: ...
+
     def close(self) -> None: ...
 
 
@@ -83,13 +85,20 @@ class Database:
         if self._store is not None and self._owner == os.getpid():
             self._store.close()
 
-    def change(self, *steps: Step, before_commit: Callable[[], None] = lambda: None) -> int:
-        """All of it or nothing; how many rows the last statement changed. Raises DatabaseError.
+    def change(self, *steps: Step) -> int:
+        """All of it or nothing; how many rows the last statement changed. Raises DatabaseError."""
+        try:
+            return self._ready().change(steps, lambda: None)
+        except self._reasons as error:
+            raise self._told(error) from error
+
+    def erase(self, *steps: Step, before_commit: Callable[[], None]) -> int:
+        """As `change`, for a deletion: durable on return, and as little as possible of it is left in the files.
 
         `before_commit` is called when all is changed and nobody else sees it yet; what it raises undoes it.
         """
         try:
-            return self._ready().change(steps, before_commit)
+            return self._ready().erase(steps, before_commit)
         except self._reasons as error:
             raise self._told(error) from error
 

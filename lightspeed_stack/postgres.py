@@ -66,6 +66,10 @@ class Pool:
             before_commit()
         return counts[-1]
 
+    def erase(self, steps: Sequence[database.Step], before_commit: Callable[[], None]) -> int:
+        """Durable as every change is; its old pages are the server's to clean (VACUUM)."""
+        return self.change(steps, before_commit)
+
     def close(self) -> None:
         self._engine.dispose()
 

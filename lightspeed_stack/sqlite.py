@@ -1,15 +1,19 @@
-"""SQLite: one writer at a time, a private file, and connections without ceremony. Errors are sqlite3's."""
+"""SQLite: one writer at a time, a private file, and connections without ceremony. Errors are sqlite3's.
+
+What is deleted is overwritten with zeros (secure_delete). An erasure is durable, and empties the write-ahead log besides.
+"""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +21,10 @@ if TYPE_CHECKING:
 
 SCHEME = "sqlite:///"
 IDLE_CONNECTIONS = 4
-_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
+ERASE_WAIT_SECONDS = 0.5  # for others to stop reading what is to vanish from the log: all who write wait meanwhile
+_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "secure_delete = ON")
+
+log = logging.getLogger(__name__)
 
 
 class Sqlite:
@@ -77,11 +84,15 @@ class Connections:
 
     def change(self, steps: Iterable[database.Step], before_commit: Callable[[], None] = lambda: None) -> int:
         """All of them or none; how many rows the last one changed."""
-        count = 0
-        with self.transaction() as connection:
-            for statement, values in steps:
-                count = connection.execute(statement, values).rowcount
-            before_commit()
+        with self._one() as connection:
+            return _change(connection, steps, before_commit)
+
+    def erase(self, steps: Iterable[database.Step], before_commit: Callable[[], None]) -> int:
+        """As `change`, and durable on return. That the write-ahead log could not be emptied is only logged."""
+        with closing(self._connect()) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            count = _change(connection, steps, before_commit)
+            _empty_log(connection)
         return count
 
     def close(self) -> None:
@@ -90,10 +101,8 @@ class Connections:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._one() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with self._one() as connection, _transaction(connection):
             yield connection
-            connection.execute("COMMIT")
 
     @contextmanager
     def _one(self) -> Iterator[sqlite3.Connection]:
@@ -135,6 +144,10 @@ class Store:
         with self._writing:
             return self._connections.change(steps, before_commit)
 
+    def erase(self, steps: Sequence[database.Step], before_commit: Callable[[], None]) -> int:
+        with self._writing:
+            return self._connections.erase(steps, before_commit)
+
 
 class _Connection:
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -146,6 +159,34 @@ class _Connection:
     def has_table(self, name: str) -> bool:
         found = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = :name"
         return bool(self.rows(found, {"name": name})[0][0])
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Who meets an error has to close the connection, which ends it."""
+    connection.execute("BEGIN IMMEDIATE")
+    yield
+    connection.execute("COMMIT")
+
+
+def _change(connection: sqlite3.Connection, steps: Iterable[database.Step], before_commit: Callable[[], None]) -> int:
+    count = 0
+    with _transaction(connection):
+        for statement, values in steps:
+            count = connection.execute(statement, values).rowcount
+        before_commit()
+    return count
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {ERASE_WAIT_SECONDS * 1000:.0f}")
+        [(busy, *_)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.Error as error:
+        log.warning("what was deleted stays in the database's log for now: %s", error)
+    else:
+        if busy:
+            log.info("what was deleted stays in the database's log for now: somebody is reading")
 
 
 def create_private(path: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,3 +118,55 @@ def test_file_is_private_and_an_existing_one_is_left_alone(tmp_path: Path) -> No
     path.write_bytes(b"kept")
     sqlite.create_private(str(path))
     assert path.read_bytes() == b"kept"
+
+
+SECRET = "my-secret-question"
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> tuple[Path, sqlite.Connections]:
+    """A database in whose log a secret stands."""
+    file = tmp_path / "said.db"
+    connections = sqlite.Connections(lambda: sqlite.connect(str(file), 1))
+    add = ("INSERT INTO said VALUES (:text)", {"text": SECRET})
+    connections.change([("CREATE TABLE said (text TEXT)", {}), add])
+    assert SECRET.encode() in file.with_name("said.db-wal").read_bytes()
+    return file, connections
+
+
+def holding(file: Path, text: str) -> list[str]:
+    return [each.name for each in file.parent.iterdir() if text.encode() in each.read_bytes()]
+
+
+def test_what_is_erased_stands_in_no_file(secret: tuple[Path, sqlite.Connections]) -> None:
+    file, connections = secret
+    said: list[str] = []
+    assert connections.erase([("DELETE FROM said", {})], lambda: said.append("before the commit")) == 1
+    assert (said, holding(file, SECRET)) == (["before the commit"], [])
+    connections.close()
+
+
+def test_an_erasure_does_not_wait_long_for_who_reads(
+    secret: tuple[Path, sqlite.Connections], caplog: pytest.LogCaptureFixture
+) -> None:
+    file, connections = secret
+    with closing(sqlite.connect(str(file), 1)) as reader, caplog.at_level(logging.INFO):
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT * FROM said").fetchall() == [(SECRET,)]
+        assert connections.erase([("DELETE FROM said", {})], lambda: None) == 1
+        assert "somebody is reading" in caplog.text
+    assert connections.rows("SELECT * FROM said", {}) == []
+    connections.close()
+    assert holding(file, SECRET) == [], "the last to close it empties the log"
+
+
+def test_an_erasure_that_fails_erases_nothing(secret: tuple[Path, sqlite.Connections]) -> None:
+    _, connections = secret
+
+    def refuse() -> None:
+        raise OSError
+
+    with pytest.raises(OSError):
+        connections.erase([("DELETE FROM said", {})], refuse)
+    assert connections.rows("SELECT * FROM said", {}) == [(SECRET,)]
+    connections.close()

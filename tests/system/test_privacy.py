@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 import requests
 
+from tests.fakes import strace
 from tests.fakes.application import provider
 from tests.fakes.daemon import Stack
 from tests.fakes.provider import FakeProvider
+from tests.test_costs import counted, worker
 
 DEADLINE = 20
 FEEDBACK = {"user_question": "q", "llm_response": "a", "sentiment": 1}
@@ -34,7 +36,8 @@ def switch(stack: Stack, position: bool) -> None:
 
 
 def ask(stack: Stack, **more: Any) -> Any:
-    answer = requests.post(f"{stack.url}/v1/query", json={"query": "How do I list services?", **more}, timeout=DEADLINE)
+    body = {"query": "How do I list services?", **more}
+    answer = requests.post(f"{stack.url}/v1/query", json=body, timeout=DEADLINE)
     assert answer.status_code == 200
     return answer.json()
 
@@ -186,3 +189,28 @@ def test_who_opts_out_during_an_answer_is_not_recorded(tmp_path: Path) -> None:
             assert is_whole(lines)
         known = requests.get(f"{stack.url}/v1/conversations/{conversation_id}", timeout=DEADLINE).json()
         assert (len(known["chat_history"]), records(stack)) == (1, [])
+
+
+def test_what_is_deleted_stands_in_no_file_of_the_database(tmp_path: Path) -> None:
+    with Stack(tmp_path) as stack:
+        asked = [ask(stack, query=f"my-secret-question-{number}")["conversation_id"] for number in range(4)]
+        kept = ask(stack)["conversation_id"]
+        assert all(delete(stack, conversation_id)["deleted"] for conversation_id in asked)
+        assert holding(stack, b"my-secret-question") == []
+        delete(stack, kept)
+    assert holding(stack, b"How do I list services?") == []
+
+
+def holding(stack: Stack, said: bytes) -> list[str]:
+    return [file.name for file in (stack.folder / "state").glob("conversations.db*") if said in file.read_bytes()]
+
+
+def test_a_deletion_is_durable_before_it_is_told(tmp_path: Path) -> None:
+    """With nothing to withdraw, whatever is synced is the database."""
+    strace.needed()
+    off = {"feedback_enabled": False, "transcripts_enabled": False}
+    with Stack(tmp_path, {"service": {"workers": 1}, "user_data_collection": off}) as stack:
+        conversation_id = ask(stack)["conversation_id"]
+        with counted(worker(stack)) as counts:
+            assert delete(stack, conversation_id)["deleted"]
+    assert counts["fdatasync"] + counts["fsync"] > 0
