@@ -48,6 +48,7 @@ class Worker(ThreadWorker):
     def init_process(self) -> None:
         if self.processor is not None:
             processors.keep_to(self.processor)
+        vars(self.cfg).update({name: setting.get() for name, setting in self.cfg.settings.items()})  # found without a call
         super().init_process()
 
     @property
