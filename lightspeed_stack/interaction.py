@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lightspeed_stack import attachments, errors, pieces, prompt
+from lightspeed_stack import attachments, errors, passages, pieces, prompt
 from lightspeed_stack.calls import Calls
 from lightspeed_stack.providers.base import Answer
 
@@ -198,8 +198,8 @@ class Interactions:
         if asked.continues and self._memory.forgot(asked.conversation_id):
             return
         answer = self._redactor.apply(text)
-        tokens, passages = (input_tokens, output_tokens), (*asked.chunks, *self._passages(chunks))
-        kept = (bool(text) or outcome != FAILED) and self._transcripts.keep(asked, answer, outcome, tokens, passages)
+        tokens, shown = (input_tokens, output_tokens), (*asked.chunks, *self._passages(chunks))
+        kept = (bool(text) or outcome != FAILED) and self._transcripts.keep(asked, answer, outcome, tokens, shown)
         is_turn = bool(text) or outcome == COMPLETE
         if not self._remains(asked, answer, is_turn) and kept:
             self._transcripts.withdraw(asked.conversation_id)
@@ -222,7 +222,7 @@ class Interactions:
         return replace(past, turns=tuple(turns))
 
     def _passages(self, chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
-        return tuple(replace(chunk, content=self._redactor.apply(chunk.content)) for chunk in chunks)
+        return passages.redacted(chunks, self._redactor.apply)
 
     def _refuse_override(self, user: User, query: Query) -> None:
         if query.provider:

@@ -55,23 +55,23 @@ class Filter:
         """The new text and how often it changed; past `deadline` the rest is dropped rather than let through."""
         pieces: list[bytes] = []
         end = count = 0
-        for start, stop, new in self._replacements(data):
-            pieces += (data[end:start], new)
-            count += new != data[start:stop]
-            end = stop
+        for match in self.pattern.finditer(data):
+            for start, stop, new in self._replacements(data, match):
+                pieces += (data[end:start], new)
+                count += new != data[start:stop]
+                end = stop
             if thread_time() > deadline:
                 log.warning("redaction filter %s took too long, dropped the rest of a text", self.name)
-                return b"".join(pieces), count
+                return b"".join((*pieces, data[end : match.end()])), count
         return b"".join((*pieces, data[end:])), count
 
-    def _replacements(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
-        for match in self.pattern.finditer(data):
-            start, stop = match.span()
-            if start == stop:
-                continue
-            new = b"".join(part if isinstance(part, bytes) else match.group(part) or b"" for part in self.template)
-            for part in self.locate(data, start, stop) if self.locate else ((start, stop),):
-                yield *part, new
+    def _replacements(self, data: bytes, match: Any) -> Iterator[tuple[int, int, bytes]]:
+        start, stop = match.span()
+        if start == stop:
+            return
+        new = b"".join(part if isinstance(part, bytes) else match.group(part) or b"" for part in self.template)
+        for part in self.locate(data, start, stop) if self.locate else ((start, stop),):
+            yield *part, new
 
 
 class Redactor:

@@ -64,7 +64,9 @@ def _ipv6(data: bytes, start: int, stop: int) -> Sequence[Span]:
 
 
 def _is_ipv6(word: bytes) -> bool:
-    if not 2 < len(word) <= 45 or not any(0x30 <= byte <= 0x39 for byte in word):
+    if not 2 < len(word) <= 45 or not (b"::" in word or word.count(b":") >= 6):
+        return False
+    if not any(0x30 <= byte <= 0x39 for byte in word):
         return False
     try:
         return bool(ipaddress.IPv6Address(word.decode("ascii")))

@@ -272,6 +272,7 @@ def test_a_typical_question_costs_microseconds() -> None:
         "1 ",
         "::",
         "1:",
+        "1:1: ",
         "a@",
         "a.",
         "eyJ",
@@ -307,6 +308,12 @@ def test_what_cannot_be_read_in_time_is_dropped_not_let_through(caplog: pytest.L
     assert time.thread_time() - start < 10
     assert "secret" not in redacted
     assert caplog.messages == ["redaction filter x took too long, dropped the rest of a text"]
+
+
+def test_matches_that_come_to_nothing_take_their_time_too() -> None:
+    idle = redact.Filter("x", re2.compile("a"), (b"",), lambda *_: ())
+    assert idle.replace(b"1a2a3", deadline=time.thread_time() + 60) == (b"1a2a3", 0)
+    assert idle.replace(b"1a2a3", deadline=0) == (b"1a", 0)
 
 
 def test_threads_share_a_redactor() -> None:

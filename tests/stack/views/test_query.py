@@ -372,11 +372,13 @@ class TestRetrieval:
     ) -> None:
         documents = tmp_path / "documents"
         documents.mkdir()
-        (documents / "door.md").write_text("# Door\n\nOpen the door with sesame.\n")
+        (documents / "sesame.md").write_text("# The sesame door\n\nOpen the door with sesame.\n")
         rag = {"enabled": True, "directories": [str(documents)], "min_score": 0.1}
         client = make_client(rag=rag, redaction=SESAME)
         client.post(QUERY, json={"query": "How do I open the door?"})
+        assert "The [x] door" in asked(fake)[-1]["content"]
         assert "with [x]." in asked(fake)[-1]["content"]
+        assert "sesame" not in json.dumps([*asked(fake), *transcripts(tmp_path)])
         assert "with [x]." in transcripts(tmp_path)[0]["rag_chunks"][0]["content"]
 
     def test_a_document_of_the_embedded_provider_is_redacted_in_the_record(
