@@ -7,12 +7,13 @@ either has left it before that, or finds the conversation gone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lightspeed_stack import errors
-from lightspeed_stack.spool import SpoolError
+from lightspeed_stack.spool import SpoolError, Unreachable
 
 if TYPE_CHECKING:
     from lightspeed_stack.conversations import Conversations
@@ -21,11 +22,20 @@ if TYPE_CHECKING:
 
 LONGEST_ANSWER = timedelta(days=1)
 
+log = logging.getLogger(__name__)
+
 
 class Forgetting:
-    def __init__(self, conversations: Conversations, spools: Sequence[Spool]) -> None:
+    def __init__(
+        self,
+        conversations: Conversations,
+        spools: Sequence[Spool],
+        is_used: Callable[[Spool], bool] = lambda spool: True,
+    ) -> None:
+        """A spool that is not used, and that nobody can get at, holds no records."""
         self._conversations = conversations
         self._spools = spools
+        self._is_used = is_used
 
     def forget(self, conversation_id: str) -> None:
         """Raises errors.StorageFailed, ConversationsError."""
@@ -47,6 +57,9 @@ class Forgetting:
             try:
                 spool.forget(conversation_id)
             except SpoolError as error:
+                if isinstance(error, Unreachable) and not self._is_used(spool):
+                    log.info("no records are looked for in a storage that is switched off: %s", error)
+                    continue
                 raise errors.StorageFailed(
                     "The conversation's records could not be withdrawn.", response="Failed to delete the conversation"
                 ) from error

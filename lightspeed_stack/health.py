@@ -73,10 +73,11 @@ class Health:
         self,
         providers: Sequence[Provider],
         ping_database: Callable[[], None],
-        spools: Mapping[str, Spool],
+        spools: Callable[[], Mapping[str, Spool]],
         min_free_bytes: int,
         max_age_seconds: float = MAX_AGE_SECONDS,
     ) -> None:
+        """`spools` tells those that are written to now."""
         self._providers = providers
         self._ping_database = ping_database
         self._spools = spools
@@ -115,8 +116,9 @@ class Health:
     def _look(self) -> Report:
         told = {provider.name: provider.health() for provider in self._providers}
         unhealthy = {name: message for name, message in told.items() if message is not None}
-        broken = (*self._database(), *self._broken_spools())
-        return Report(unhealthy, broken, () if broken else self._short_of_room())
+        spools = self._spools()
+        broken = (*self._database(), *(message for kind, spool in spools.items() for message in _broken(kind, spool)))
+        return Report(unhealthy, broken, () if broken else self._short_of_room(spools))
 
     def _database(self) -> tuple[str, ...]:
         try:
@@ -125,13 +127,10 @@ class Health:
             return ("The database cannot be used",)
         return ()
 
-    def _broken_spools(self) -> tuple[str, ...]:
-        return tuple(message for kind, spool in self._spools.items() for message in _broken(kind, spool))
-
-    def _short_of_room(self) -> tuple[str, ...]:
+    def _short_of_room(self, spools: Mapping[str, Spool]) -> tuple[str, ...]:
         return tuple(
             f"The disk for {kind} is nearly full"
-            for kind, spool in self._spools.items()
+            for kind, spool in spools.items()
             if _free_bytes(spool.directory) < self._min_free_bytes * NEARLY_FULL
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,7 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
     switch = Switch(config.state_dir, config.user_data_collection.feedback_enabled)
     switch.settle()
     opt_outs = OptOuts(config.state_dir)
+    used = _used(kept, config.user_data_collection, switch)
     transcripts = kept.get("transcripts") if config.user_data_collection.transcripts_enabled else None
     return Parts(
         gate=gate,
@@ -98,8 +99,8 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
             metrics=measured,
         ),
         feedbacks=Feedbacks(kept.get("feedback"), memory, redactor, pseudonym, measured, tally),
-        forgetting=Forgetting(remembered, tuple(kept.values())),
-        health=Health(registry.providers, remembered.ping, kept, config.user_data_collection.min_free_bytes),
+        forgetting=Forgetting(remembered, tuple(kept.values()), lambda spool: spool in used().values()),
+        health=Health(registry.providers, remembered.ping, used, config.user_data_collection.min_free_bytes),
         gauges=Gauges(measured, kept, registry, config.inference),
         tally=tally,
         status=Status(config.user_data_collection, kept, tally.since, measured),
@@ -110,6 +111,17 @@ def spools(collection: UserDataCollection) -> dict[str, Spool]:
     """Those that have a place, written to or not: records of before may have to be forgotten."""
     places = {"transcripts": collection.transcripts_storage, "feedback": collection.feedback_storage}
     return {kind: Spool(place, collection.min_free_bytes) for kind, place in places.items() if place is not None}
+
+
+def _used(
+    kept: Mapping[str, Spool], collection: UserDataCollection, switch: Switch
+) -> Callable[[], Mapping[str, Spool]]:
+    def used() -> Mapping[str, Spool]:
+        """Those that are written to now."""
+        wanted = {"transcripts": collection.transcripts_enabled, "feedback": switch.get()}
+        return {kind: spool for kind, spool in kept.items() if wanted[kind]}
+
+    return used
 
 
 def system_prompt(customization: Customization) -> str:

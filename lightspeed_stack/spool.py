@@ -52,6 +52,10 @@ class NotWritable(SpoolError):
     cause = "not-writable"
 
 
+class Unreachable(NotWritable):
+    """The path names no directory, or one that can't be entered."""
+
+
 class Usage(NamedTuple):
     """What waits in a spool; `oldest` is when the first of its records was made."""
 
@@ -97,7 +101,7 @@ class Spool:
         """Ask the reader to remove the conversation's records that have not been sent; the request is durable."""
         _refuse_unsafe(conversation_id)
         with self._errors_told(), suppress(FileNotFoundError):  # no directory: no records
-            directory = durable.Directory(self.directory)
+            directory = self._reached()
             directory.write(f".forget_{conversation_id}_{self._random()}", b"", _MODE)
             directory.sync()
 
@@ -150,6 +154,12 @@ class Spool:
             durable.make(self.directory)
             opened = self._opened = durable.Directory(self.directory)
         return opened
+
+    def _reached(self) -> durable.Directory:
+        try:
+            return durable.Directory(self.directory)
+        except (NotADirectoryError, PermissionError) as error:
+            raise Unreachable(f"{self.directory}: {error.strerror}") from error
 
     def _refuse_when_full(self, directory: durable.Directory, size: int) -> None:
         space = os.fstatvfs(directory.fd)

@@ -47,6 +47,17 @@ def test_when_records_cannot_be_withdrawn_the_conversation_stays(conversations: 
     assert conversations.get(ID) is not None
 
 
+def test_a_storage_that_is_switched_off_and_cannot_be_reached_holds_none(
+    conversations: Conversations, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    unreachable, used = Spool(tmp_path / "file" / "transcripts", 0), Spool(tmp_path / "feedback", 0)
+    used.put(ID, b"{}", datetime.now(UTC))
+    Forgetting(conversations, [unreachable, used], lambda spool: spool is used).forget(ID)
+    assert conversations.get(ID) is None
+    assert list(used.directory.glob(f".forget_{ID}_*"))
+
+
 def test_what_a_crash_left_without_turn_and_record_is_swept(conversations: Conversations, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     crashed, recorded, answering = "c-1", "c-2", "c-3"

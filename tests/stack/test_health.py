@@ -32,7 +32,7 @@ def broken() -> None:
 def look(
     *providers: Asked, database: object = nothing, spools: dict[str, Spool] | None = None, reserve: int = 0
 ) -> Report:
-    return Health(providers, database, spools or {}, reserve).report()  # type: ignore[arg-type]  # only health is asked for
+    return Health(providers, database, lambda: spools or {}, reserve).report()  # type: ignore[arg-type]  # only health is asked for
 
 
 def test_all_is_well(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_disk_that_is_nearly_full_makes_it_degraded(tmp_path: Path) -> None:
 
 def test_it_is_not_looked_at_for_each_who_asks() -> None:
     asked = Asked("a", None)
-    health = Health([asked], nothing, {}, 0)  # type: ignore[list-item]  # only health is asked for
+    health = Health([asked], nothing, dict, 0)  # type: ignore[list-item]  # only health is asked for
     reports = {id(health.report()) for _ in range(3)}
     assert (asked.count, len(reports)) == (1, 1)
 
@@ -105,7 +105,7 @@ def test_who_is_slow_to_answer_holds_nobody_who_asks_later() -> None:
             return super().health()
 
     slow = Slow()
-    health = Health([slow], nothing, {}, 0, max_age_seconds=0)  # type: ignore[list-item]  # only health is asked for
+    health = Health([slow], nothing, dict, 0, max_age_seconds=0)  # type: ignore[list-item]  # only health is asked for
     first = health.report()
     later: list[Report] = []
     thread = threading.Thread(target=lambda: later.append(health.report()))

@@ -214,3 +214,23 @@ def test_a_deletion_is_durable_before_it_is_told(tmp_path: Path) -> None:
         with counted(worker(stack)) as counts:
             assert delete(stack, conversation_id)["deleted"]
     assert counts["fdatasync"] + counts["fsync"] > 0
+
+
+def test_storages_that_are_switched_off_are_neither_needed_nor_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    off = {
+        "feedback_enabled": False,
+        "transcripts_enabled": False,
+        "feedback_storage": str(tmp_path / "unused"),
+        "transcripts_storage": str(tmp_path / "file" / "transcripts"),
+    }
+    with Stack(tmp_path, {"user_data_collection": off}) as stack:
+        assert readiness(stack) == 200
+        assert delete(stack, ask(stack)["conversation_id"])["deleted"]
+        assert not (tmp_path / "unused").exists()
+    with Stack(tmp_path, {"user_data_collection": {**off, "transcripts_enabled": True}}) as stack:
+        assert readiness(stack) == 503
+
+
+def readiness(stack: Stack) -> int:
+    return requests.get(f"{stack.url}/readiness", timeout=DEADLINE).status_code
