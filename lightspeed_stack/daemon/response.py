@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from typing import Any
 
 from gunicorn.http import wsgi
 from gunicorn.http.wsgi import Response as Plain
+from gunicorn.util import http_date
 
 SMALL = 65536
 
@@ -21,6 +24,23 @@ class Response(Plain):
         fields = "".join([*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers)])
         self.headers_sent, self.sent = True, len(arg)
         self.sock.sendall(f"{fields}\r\n".encode("latin-1") + arg)
+
+    def default_headers(self) -> list[str]:
+        """As gunicorn's for all but protocols that change, with a date that is written once a second."""
+        if self.upgrade or self.chunked:
+            fields: list[str] = super().default_headers()
+            return fields
+        major, minor = self.req.version
+        return [
+            f"HTTP/{major}.{minor} {self.status}\r\nServer: {self.version}\r\nDate: {_date(int(time.time()))}\r\n",
+            f"Connection: {'close' if self.should_close() else 'keep-alive'}\r\n",
+        ]
+
+
+@functools.lru_cache(1)
+def _date(second: int) -> str:
+    text: str = http_date(second)
+    return text
 
 
 def create(req: Any, conn: Any, cfg: Any) -> tuple[Response, dict[str, Any]]:

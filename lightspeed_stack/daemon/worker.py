@@ -48,7 +48,8 @@ class Worker(ThreadWorker):
     def init_process(self) -> None:
         if self.processor is not None:
             processors.keep_to(self.processor)
-        vars(self.cfg).update({name: setting.get() for name, setting in self.cfg.settings.items()})  # found without a call
+        config: Any = self.cfg  # as attributes of its own, settings are found without a call
+        config.__dict__.update({name: setting.get() for name, setting in config.settings.items()})
         super().init_process()
 
     @property

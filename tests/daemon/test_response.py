@@ -1,7 +1,9 @@
 """Answers on a socket that keeps packets apart, so that each call to the system shows."""
 
 import socket
+import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 
 import pytest
 from gunicorn.config import Config
@@ -40,6 +42,10 @@ def test_a_small_whole_answer_is_one_packet(ends: tuple[socket.socket, socket.so
     (only,) = packets(ends[1], ends[0])
     head, _, body = only.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\nServer: gunicorn\r\nDate: ")
+    assert (
+        abs(parsedate_to_datetime(head.partition(b"Date: ")[2].split(b"\r\n")[0].decode()).timestamp() - time.time())
+        < 60
+    )
     assert head.endswith(b"\r\nConnection: keep-alive\r\nContent-Length: 5")
     assert body == b"hello"
 
