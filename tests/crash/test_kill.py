@@ -41,15 +41,15 @@ def test_kill_at_any_call_of_a_run_that_recovers(tmp_path: Path) -> None:
         scenario.run(strace.injecting(scenario.trace, *accepted))
         assert scenario.run(strace.tracing(scenario.trace)).status == 65
         found = strace.counts(scenario.trace)
-    killed = 0
-    for name, number in every_stride(found):
+    killed, points = 0, every_stride(found)
+    for name, number in points:
         with FaultyIngress() as ingress:
             scenario = Scenario(tmp_path / f"{name}{number}", ingress)
             scenario.run(strace.injecting(scenario.trace, *accepted))
             killed += scenario.run(strace.injecting(scenario.trace, name, number, "signal=KILL")).status in (-9, 137)
             assert scenario.run().status in (0, 65), (name, number)
             scenario.audit()
-    assert killed
+    assert killed > len(points) * 0.9
 
 
 def _calls_of_a_run(folder: Path, cleanup: bool) -> dict[str, int]:

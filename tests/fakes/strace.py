@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -24,6 +25,7 @@ CHANGING = (
     "connect",
     "sendto",
 )
+LOOKING = ("openat", "newfstatat", "getdents64", "read", "pread64", "flock")
 ENVIRON = {"PYTHONDONTWRITEBYTECODE": "1"}
 _UNFINISHED = " <unfinished ...>"
 _RESUMED = re.compile(r"<\.\.\. \w+ resumed>(.*)")
@@ -37,6 +39,14 @@ class Call:
     name: str
     arguments: str
     result: int
+
+
+class Look(NamedTuple):
+    """The `number`th call of this name; `makes` a file, perhaps."""
+
+    name: str
+    number: int
+    makes: bool
 
 
 def needed() -> None:
@@ -54,6 +64,32 @@ def injecting(log: Path, call: str, number: int, what: str) -> tuple[str, ...]:
     # With a filter other calls are not slowed down, but strace 6.1 injects no signals then.
     quick = () if what.startswith("signal=") else ("--seccomp-bpf",)
     return tracing(log, *quick, "-e", f"inject={call}:{what}:when={number}")
+
+
+def looking(log: Path, *more: str) -> tuple[str, ...]:
+    """As `tracing`, of the calls that look at files instead of changing them; `openat` may make one as well."""
+    return ("strace", "-f", "-y", "-o", str(log), "-e", f"trace={','.join(LOOKING)}", *more)
+
+
+def looks(log: Path, *folders: Path) -> list[Look]:
+    """Those of the first thread that concern files in these folders, or the folders themselves."""
+    lines = log.read_text().splitlines()
+    ours = re.compile("|".join(f'{re.escape(str(folder))}[/>"]' for folder in folders))
+    made: Counter[str] = Counter()
+    found = []
+    for thread, _, call in (line.partition(" ") for line in lines):
+        name, bracket, arguments = call.strip().partition("(")
+        if thread == lines[0].partition(" ")[0] and bracket and name in LOOKING:
+            made[name] += 1
+            if ours.search(arguments):
+                found.append(Look(name, made[name], "O_CREAT" in arguments))
+    return found
+
+
+def hit(log: Path, *parts: str) -> bool:
+    """Whether a call met the error that was injected, one that any of `parts` is named in if there are some."""
+    met = [line for line in log.read_text().splitlines() if "(INJECTED)" in line]
+    return any(part in line for line in met for part in parts or ("",))
 
 
 def injecting_at(log: Path, path: Path, call: str, what: str) -> tuple[str, ...]:
