@@ -1,11 +1,12 @@
 """What sensitive texts look like: the ready-made redaction filters, in the order in which they run.
 
 Secrets come before addresses, so that no filter leaves half a secret behind. Patterns are RE2's; where a pattern alone
-would find too much, a `locate` function decides (RFC 4291 addresses, the Luhn check of payment cards).
+would find too much, a `locate` function decides (RFC 4291 addresses, the Luhn check of payment cards, prose).
 """
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,50 @@ _NAMED_KEY = (
     r"(?i:(?:api|access|secret|account|private)[_-]?(?:access[_-]?)?(?:key|token)|client[_-]?secret|auth[_-]?token)"
     r"""["']?\s*[:=]\s*["']?[A-Za-z0-9_./+~-]{16,}={0,2}"""
 )
+
+
+_NAMED_VALUE = (
+    r"(?i)(?:password|passwd|passphrase|pwd)[\"']?[ \t]*[:=][ \t]*"
+    r"""(?:"[^"\n]+"|'[^'\n]+'|[^\s"'&;]+)"""
+)
+_PASSWORD_NAME = re.compile(rb"[A-Za-z]+[\"']?[ \t]*([:=])[ \t]*")
+_NO_PASSWORD = re.compile(
+    rb"""(?ix)
+    [=*.]* (?-i:\[[A-Z0-9_]+\])* $                            # an operator, asterisks, what a filter left
+    | <[A-Za-z_] | \{ | (?-i:\$[A-Z_{(]) | %[sd(] | /[\w.-]+(?:/|$) | https?:// | \w+(?:\.\w+)*[(\[]  # stands for one
+    | (?:none|null|nil|true|false|yes|no|str|string|bytes|text|password|passwd|passphrase|pwd|required|optional|invalid
+        |incorrect|wrong|missing|empty|expired|unknown|changed|denied|prompt|x+) [!?]* $"""
+)
+_HARD_WORD = re.compile(rb"(?=.*[0-9!@#$%^*~+_|\\])(?=.*[A-Za-z]).{5}")
+_PROSE_GOES_ON = re.compile(rb"[ \t]*(?:[\"'][ \t]*)?[^\s\"'#]")
+_HEADER = re.compile(rb"(?i)authorization[\"']?[ \t]*[:=][ \t]*[\"']?$")
+
+
+def _password(data: bytes, start: int, stop: int) -> Sequence[Span]:
+    """The value behind the name. Behind a colon it may be prose: then it must be quoted, the last, or no plain word."""
+    name = _PASSWORD_NAME.match(data, start, stop)
+    if name is None or data[start - 1 : start] == b"/":
+        return ()
+    start = name.end()
+    if data[start] in b"\"'":
+        start, stop = start + 1, stop - 1
+    elif name[1] == b":" and not _HARD_WORD.match(data, start, stop) and _PROSE_GOES_ON.match(data, stop):
+        return ()
+    else:
+        stop = start + len(data[start:stop].rstrip(b",.)}"))
+    return () if _NO_PASSWORD.match(data, start, stop) else ((start, stop),)
+
+
+def _basic(data: bytes, start: int, stop: int) -> Sequence[Span]:
+    """RFC 7617: user and password in Base64; behind the header's name whatever is no plain word."""
+    word = data[start:stop].split()[-1]
+    try:
+        pair = base64.b64decode(word.rstrip(b"=") + b"=" * (-len(word.rstrip(b"=")) % 4), altchars=b"-_").decode()
+    except ValueError:
+        pair = ""
+    is_pair = ":" in pair and pair.isprintable()
+    is_header = _HEADER.search(data[max(0, start - 40) : start]) is not None
+    return ((start, stop),) if is_pair or (is_header and not word.isalpha()) else ()
 
 
 def _spell(data: bytes, start: int, stop: int) -> Sequence[Span]:
@@ -123,8 +168,10 @@ BUILTIN: Mapping[str, Ready] = MappingProxyType(
         ),
         "jwt": Ready(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,3}", "[JWT]"),
         "bearer_token": Ready(r"(?i)\bbearer[ \t:=]+[A-Za-z0-9._~+/-]{8,}=*", "[BEARER_TOKEN]", _spell),
+        "basic_auth": Ready(r"(?i)\bbasic[ \t]+[A-Za-z0-9+/_-]{8,}={0,2}", "[BASIC_AUTH]", _basic),
         "api_key": Ready(rf"\b(?:{'|'.join(_KEYS)})|{_NAMED_KEY}", "[API_KEY]"),
         "url_password": Ready(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)[^\s/@:?#]*:[^\s/]+@", r"\1[URL_PASSWORD]@"),
+        "password": Ready(_NAMED_VALUE, "[PASSWORD]", _password),
         "email": Ready(r"[\pL\pN._%+'-]+@[\pL\pN-]+(?:\.[\pL\pN-]+)+", "[EMAIL]"),
         "payment_card": Ready(r"[0-9](?:[ -]?[0-9]){12,}", "[PAYMENT_CARD]", _cards),
         "ipv6": Ready(r"[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*", "[IPV6]", _ipv6),
