@@ -97,8 +97,21 @@ class Connection(TConn):
     """One whose client has as long for a request, and for its part in TLS, as SO_RCVTIMEO says."""
 
     initialized: bool
+    data_ready: bool
+    timeout: float
     sock: Any
     arrival: Arrival | None = None
+
+    def begins(self) -> bool:
+        """Whether there is something to read already, so that nobody need wait for it."""
+        try:
+            self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # who reads on is told the same
+        self.data_ready = True
+        return True
 
     def init(self) -> None:
         """Called at the beginning of every request."""

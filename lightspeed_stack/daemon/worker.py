@@ -1,7 +1,8 @@
-"""gunicorn's threaded worker with three faults mended and one detour less, and its logger led into ours.
+"""gunicorn's threaded worker with four faults mended and one detour less, and its logger led into ours.
 
 gunicorn waits for a closing connection's peer in the worker's only accepting thread, so that a few stalled clients
-stop everybody; here the thread that served the connection waits. gunicorn lets a client take for ever over its
+stop everybody; here the thread that served the connection waits. gunicorn lets each that connects and says nothing hold
+a thread; here it holds none, and the oldest of too many such is disconnected. gunicorn lets a client take for ever over its
 request; here it has its time (arrival.py), and one that is too slow is one quiet line instead of a traceback. A client
 that asks again at once is served by the same thread, as long as there are others. When a worker that stops has waited
 long enough for its requests, the application may end them well (`cut_short`) before the arbiter kills it.
@@ -11,12 +12,14 @@ from __future__ import annotations
 
 import logging
 import select
+import selectors
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from gunicorn import glogging
@@ -28,6 +31,7 @@ from lightspeed_stack.daemon.arrival import Connection, TooSlow
 log = logging.getLogger(__name__)
 
 KEPT_CONNECTIONS = 128
+SILENT_CONNECTIONS = 256
 NEAR_MILLISECONDS = 5
 END_SECONDS = 5
 CUT_SECONDS = 2.0
@@ -55,17 +59,48 @@ class Worker(ThreadWorker):
     @property
     def worker_connections(self) -> int:
         """Up to how many connections more are accepted: idle ones take no thread."""
-        return int(self.cfg.threads) + 1 + len(self.keepalived_conns)
+        return int(self.cfg.threads) + 1 + self._idle
 
     @worker_connections.setter
     def worker_connections(self, configured: int) -> None:
         """gunicorn sets what it read from its configuration."""
 
+    @property
+    def _idle(self) -> int:
+        return len(self.keepalived_conns) + len(self.pending_conns)
+
     def accept(self, listener: Any) -> None:
         with suppress(BlockingIOError, ConnectionAbortedError):
             client, address = listener.accept()
             self.nr_conns += 1
-            self.enqueue_req(Connection(self.cfg, client, address, listener.getsockname()))
+            conn = Connection(self.cfg, client, address, listener.getsockname())
+            if conn.begins():
+                self.enqueue_req(conn)
+            else:
+                self._await_first_byte(conn)
+
+    def _await_first_byte(self, conn: Connection) -> None:
+        """Who connects and says nothing takes no thread, and no place from those who do."""
+        if len(self.pending_conns) >= SILENT_CONNECTIONS:
+            self._drop(self.pending_conns.popleft())
+        conn.set_timeout()
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def on_pending_socket_readable(self, conn: Any, client: Any) -> None:
+        if conn in self.pending_conns:  # it may have been dropped since it was found readable
+            super().on_pending_socket_readable(conn, client)
+
+    def _drop(self, conn: Connection) -> None:
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Called once when the worker stops: silent clients, too, are waited for no longer than that."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
@@ -126,7 +161,7 @@ class Worker(ThreadWorker):
 
     def _asks_again(self, connection: socket.socket) -> bool:
         """Handing a connection back to the accepting thread and getting it again costs more than a small request."""
-        if not self.alive or 2 * (self.nr_conns - len(self.keepalived_conns)) > self.cfg.threads:
+        if not self.alive or 2 * (self.nr_conns - self._idle) > self.cfg.threads:
             return False
         near = select.poll()
         near.register(connection, select.POLLIN)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from lightspeed_stack.daemon.worker import SILENT_CONNECTIONS
 from tests.fakes import tls
 from tests.fakes.daemon import Process
 
@@ -60,6 +61,9 @@ def make_app():
 
 sys.exit(web.serve(load, make_app, notify.Notifier.take(os.environ)))
 """
+
+
+ASK = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 class Manager:
@@ -165,6 +169,40 @@ def test_idle_connections_are_kept_and_keep_nobody_out(tmp_path: Path) -> None:
         assert get(server.url) == "one"
         for connection in idle:
             connection.close()
+
+
+def test_silent_connections_hold_no_thread_and_delay_no_stop(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        silent = [socket.create_connection(server.address) for _ in range(24)]
+        began = time.monotonic()
+        assert [get(server.url) for _ in range(8)] == ["one"] * 8
+        assert time.monotonic() - began < 2
+        for client in silent[:12]:
+            client.sendall(ASK)
+        assert all(client.recv(65536).endswith(b"one") for client in silent[:12])
+        for client in silent[12:18]:
+            client.close()
+        assert get(server.url) == "one"
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 8
+        for client in silent:
+            client.close()
+
+
+def test_of_too_many_silent_connections_the_oldest_go(tmp_path: Path) -> None:
+    with Server(tmp_path) as server, contextlib.ExitStack() as opened:
+        address, kept = server.address, 2 * SILENT_CONNECTIONS
+        silent = [opened.enter_context(socket.create_connection(address)) for _ in range(2 * kept)]
+        assert get(server.url) == "one"
+        silent[-1].sendall(ASK)
+        assert silent[-1].recv(65536).endswith(b"one")
+        deadline = time.monotonic() + 10
+        while sum(readable(client, 0) for client in silent) < len(silent) - kept:
+            assert time.monotonic() < deadline
+        opened.close()
+        assert get(server.url) == "one"
+        assert not any("Traceback" in line for line in server.log)
 
 
 def test_one_thread_serves_a_client_that_asks_again_at_once_and_then_lets_go(tmp_path: Path) -> None:
