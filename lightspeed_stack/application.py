@@ -1,6 +1,6 @@
 """Flask without what no request here uses: sessions, signals, teardown functions, asynchronous views, routes by host.
 
-They are half of what Flask spends on a small request (bench/profile.py).
+They are much of what Flask spends on a small request (bench/profile.py shows what is left).
 """
 
 from __future__ import annotations
