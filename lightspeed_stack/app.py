@@ -99,6 +99,7 @@ class Started(NamedTuple):
 def start(config: Config, runtime_dir: Path) -> Started:
     """For a worker; whether all that it needs is there is found out without waiting for it."""
     made = parts.assemble(config, runtime_dir)
+    made.switch.settle()
     threading.Thread(target=made.health.note_start, args=(made.metrics,), name="start", daemon=True).start()
 
     def cut_short() -> None:

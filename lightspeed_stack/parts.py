@@ -69,7 +69,6 @@ def assemble(config: Config, runtime_dir: Path) -> Parts:
     memory = Memory(remembered)
     redactor = redact.from_config(config.redaction, measured.redacted)
     switch = Switch(config.state_dir, config.user_data_collection.feedback_enabled)
-    switch.settle()
     opt_outs = OptOuts(config.state_dir)
     used = _used(kept, config.user_data_collection, switch)
     transcripts = kept.get("transcripts") if config.user_data_collection.transcripts_enabled else None
