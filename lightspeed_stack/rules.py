@@ -91,10 +91,16 @@ def _authentication(part: Mapping[str, Any], host: str) -> Broken:
         keys = part["api_key_config"]
         if not keys["api_key"] and not keys["keys"]:
             yield ("authentication", "api_key_config", "keys"), "needs at least one key"
-    if module.startswith("noop") and not is_loopback(host) and not part["allow_insecure"]:
-        warning = f"{module} would let anyone who reaches {host} ask"
-        remedy = "choose another module, listen on 127.0.0.1, or set authentication.allow_insecure: true"
-        yield ("authentication", "module"), f"{warning}; {remedy}"
+    if fault := anyone_may_ask(module, host, allow_insecure=part["allow_insecure"]):
+        yield ("authentication", "module"), fault
+
+
+def anyone_may_ask(module: str, host: str, *, allow_insecure: bool) -> str | None:
+    """What is wrong with `module` for those who reach `host`, unless nothing is."""
+    if allow_insecure or not module.startswith("noop") or is_loopback(host):
+        return None
+    remedy = "choose another module, listen on 127.0.0.1, or set authentication.allow_insecure: true"
+    return f"{module} would let anyone who reaches {host} ask; {remedy}"
 
 
 def is_loopback(host: str) -> bool:

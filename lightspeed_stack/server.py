@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 
-from lightspeed_stack import app, config, places, references
+from lightspeed_stack import app, config, places, references, rules
 from lightspeed_stack.config import Config
 from lightspeed_stack.daemon import credentials, exits, trial, web
 from lightspeed_stack.daemon.config import ConfigError, Document, Fault, load
-from lightspeed_stack.daemon.listen import Listen, check
+from lightspeed_stack.daemon.listen import Listen, check, inherited
 from lightspeed_stack.daemon.notify import Notifier
 from lightspeed_stack.runtime import Runtime, Taken
 
@@ -77,6 +77,7 @@ class _Daemon:
         self._listen: Listen | None = None
         self._runtime: Runtime | None = None
         self._started: app.Started | None = None
+        self._inherited = inherited(environ)
 
     @property
     def config(self) -> config.Config:
@@ -89,6 +90,7 @@ class _Daemon:
         fresh = checked(document)
         listen = _listen(fresh)
         try:
+            _refuse_anyone(fresh, self._inherited)
             check(listen, self._listen)
         except ConfigError as error:
             raise document.placed(error) from error
@@ -147,6 +149,14 @@ class _Daemon:
 
 def _make_state(settings: config.Config) -> None:
     settings.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+
+
+def _refuse_anyone(settings: Config, hosts: Iterable[str]) -> None:
+    """The socket unit's addresses are served instead of the configured one."""
+    asked = settings.authentication
+    for host in hosts:
+        if fault := rules.anyone_may_ask(asked.module, host, allow_insecure=asked.allow_insecure):
+            raise ConfigError(Fault("", "authentication.module", fault))
 
 
 def _listen(settings: config.Config) -> Listen:

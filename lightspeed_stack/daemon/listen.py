@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from lightspeed_stack.daemon.config import ConfigError, Fault
 from lightspeed_stack.daemon.credentials import CredentialError
+
+FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,22 @@ def check(listen: Listen, serving: Listen | None = None) -> None:
         raise ConfigError(Fault("", "service.tls_config", reason or "not a certificate and its key")) from error
     if serving and listen.bind != serving.bind and not listen.unix_socket:
         _take(listen)
+
+
+def inherited(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The hosts of sockets that systemd hands over (sd_listen_fds(3)); those are served whatever is configured."""
+    if environ.get("LISTEN_PID") != str(os.getpid()):
+        return ()
+    descriptors = range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(environ.get("LISTEN_FDS", "0")))
+    return tuple(host for host in map(_host, descriptors) if host)
+
+
+def _host(descriptor: int) -> str | None:
+    with closing(socket.socket(fileno=os.dup(descriptor))) as handed:
+        if handed.family not in (socket.AF_INET, socket.AF_INET6):
+            return None
+        host: str = handed.getsockname()[0]
+        return host
 
 
 def tls_context(listen: Listen) -> ssl.SSLContext:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +60,38 @@ def test_an_address_that_another_has(tmp_path: Path) -> None:
         assert second.returncode == 69
         assert f"can't start: another program listens at 127.0.0.1:{port}" in second.stderr
         assert "Traceback" not in second.stderr
+
+
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")])
+def test_a_socket_of_systemd_that_other_machines_reach_asks_who_they_are(
+    tmp_path: Path, family: socket.AddressFamily, host: str
+) -> None:
+    """Bound, but listening to nobody."""
+    configuration(tmp_path)
+    with closing(socket.socket(family)) as handed:
+        handed.bind((host, 0))
+        done = start_with(handed, tmp_path / "lightspeed-stack.yaml")
+    assert done.returncode == 78
+    assert re.fullmatch(
+        rf".*lightspeed-stack\.yaml: authentication\.module: noop would let anyone who reaches {re.escape(host)} ask; "
+        r"choose another module, .*\n",
+        done.stderr,
+    )
+    assert not (tmp_path / "state").exists()
+
+
+def start_with(handed: socket.socket, file: Path) -> subprocess.CompletedProcess[str]:
+    """The daemon, given a socket as systemd gives one."""
+    command = f"LISTEN_PID=$$ LISTEN_FDS=1 exec {sys.executable} -m lightspeed_stack -c {file} 3<&0"
+    return subprocess.run(
+        ["sh", "-c", command],
+        stdin=handed,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
 
 
 def test_after_a_crash_the_next_starts_though_workers_are_left(tmp_path: Path) -> None:
