@@ -119,7 +119,7 @@ class Folder:
         folder = self._path / record.kind
         for name in (record.name, f"{record.name.removesuffix('.json')}.{key.hex()[:12]}.json"):
             target = folder / name
-            if not os.path.lexists(target):
+            if _is_free(target):
                 os.rename(self._draft, target)
                 return
             if _alike(target, self._draft):
@@ -150,6 +150,14 @@ class Folder:
 def digester(record: Record) -> hashlib.blake2b:
     """Of what makes a record the same, kind, name and content; the content is yet to be fed to it."""
     return hashlib.blake2b(f"{record.kind}/{record.name}\n".encode(), digest_size=16)
+
+
+def _is_free(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _alike(path: Path, draft: Path) -> bool:

@@ -154,6 +154,19 @@ class TestFolder:
             assert unpack(store, "--to", out).returncode == 0
             assert len(files(out)) == 4
 
+    def test_nothing_is_written_over_when_nobody_can_tell_what_is_there(self, tmp_path: Path) -> None:
+        strace.needed()
+        name, out = member(), tmp_path / "out"
+        store = store_of(tmp_path / "store", a={name: b'"first"'}, b={name: b'"second"'})
+        failing = strace.injecting_at(tmp_path / "trace", out / name, "newfstatat", "error=EIO:when=2")
+        done = subprocess.run(
+            [*failing, *COMMAND, "unpack", str(store), "--to", str(out)], capture_output=True, cwd=ROOT
+        )
+        assert (done.returncode, strace.hit(tmp_path / "trace")) == (73, True)
+        assert files(out) == {name: b'"first"'}
+        assert unpack(store, "--to", out).returncode == 0
+        assert sorted(files(out).values()) == [b'"first"', b'"second"']
+
     def test_nothing_is_written_through_what_stands_in_the_way(self, tmp_path: Path) -> None:
         name, out, elsewhere = member(), tmp_path / "out", tmp_path / "elsewhere"
         store = store_of(tmp_path / "store", a={name: b'"new"'})
