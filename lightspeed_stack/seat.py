@@ -1,12 +1,14 @@
 """The client of one answer at the relay: what it is told goes out without waiting, what it can't take yet waits.
 
-While a client does not read, its provider is not read either; one that takes nothing for as long as its socket's
-SO_SNDTIMEO says is given up. gunicorn writes the headers before and the last chunk afterwards, never in between.
+While a client does not read, its provider is not read either. Each second of that is taken from the client's patience,
+which is its socket's SO_SNDTIMEO; each `BYTES_A_SECOND` that it takes give one back. Who has none left is given up, and so
+is one that still has not taken what came when the provider's time is over. gunicorn writes the headers before and the last chunk afterwards, never in between.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import select
 import socket
 import ssl
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 PIECES_IN_A_TURN = 4
 PATIENCE_SECONDS = 60.0
+BYTES_A_SECOND = 500
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _NOT_NOW = (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError)
 
@@ -41,6 +44,9 @@ class Seat:
         self._pieces = _nothing()
         self._unsent = b""
         self._stuck_since: float | None = None
+        self._patience = 0.0
+        self._left = 0.0
+        self._ends_at = math.inf
         self._is_watched = False
         self._is_gone = False
         self._rests = False
@@ -83,6 +89,9 @@ class Seat:
     def rest(self) -> None:
         self._rests = True
 
+    def ends_at(self, deadline: float) -> None:
+        self._ends_at = deadline
+
     # what follows is for the relay's thread
 
     @property
@@ -108,7 +117,7 @@ class Seat:
         if not self._is_watched:
             self._relay.watch(self._descriptor, select.EPOLLRDHUP, self)
             self._is_watched = True
-        if self._is_gone or (self._stuck_since and time.monotonic() - self._stuck_since > self._patience()):
+        if self._is_gone or (self._stuck_since is not None and not self._may_wait(self._stuck_since)):
             raise Disconnected
         if self._unsent:
             self._flush()
@@ -130,27 +139,30 @@ class Seat:
         except OSError:
             raise Disconnected from None
         self._unsent = self._unsent[sent:]
-        if self._unsent and (sent or self._stuck_since is None):
-            self._stuck(time.monotonic())
+        self._left = min(self._patience, self._left + sent / BYTES_A_SECOND)
+        if self._unsent and self._stuck_since is None:
+            self._stuck()
         elif not self._unsent and self._stuck_since is not None:
             self._unstuck()
 
-    def _stuck(self, now: float) -> None:
-        if self._stuck_since is None:
-            self._relay.watch_for(self._descriptor, select.EPOLLRDHUP | select.EPOLLOUT)
-            for descriptor in self._awaited:
-                self._relay.unwatch(descriptor)
-        self._stuck_since = now
+    def _stuck(self) -> None:
+        if not self._patience:
+            self._patience = self._left = _patience(self._socket)
+        self._relay.watch_for(self._descriptor, select.EPOLLRDHUP | select.EPOLLOUT)
+        for descriptor in self._awaited:
+            self._relay.unwatch(descriptor)
+        self._stuck_since = time.monotonic()
+
+    def _may_wait(self, since: float) -> bool:
+        now = self._stuck_since = time.monotonic()
+        self._left -= now - since
+        return self._left > 0 and now < self._ends_at
 
     def _unstuck(self) -> None:
         self._stuck_since = None
         self._relay.watch_for(self._descriptor, select.EPOLLRDHUP)
         for descriptor, events in self._awaited.items():
             self._relay.watch(descriptor, events, self)
-
-    def _patience(self) -> float:
-        seconds, _ = struct.unpack("@ll", self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16))
-        return float(seconds) or PATIENCE_SECONDS
 
     def _leave(self, failure: Exception | None) -> None:
         self._pieces.close()
@@ -159,6 +171,11 @@ class Seat:
         self._relay.dismiss(self)
         self._failure = failure
         self._told.set()
+
+
+def _patience(sock: socket.socket) -> float:
+    seconds, _ = struct.unpack("@ll", sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16))
+    return float(seconds) or PATIENCE_SECONDS
 
 
 def _nothing() -> Generator[bytes, None, None]:

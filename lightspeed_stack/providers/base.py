@@ -82,6 +82,9 @@ class Client(Poll, Protocol):
     def rest(self) -> None:
         """Called when nothing more can come until a descriptor is ready: what is yielded next is the last till then."""
 
+    def ends_at(self, deadline: float) -> None:
+        """Called when it is known, on the clock of time.monotonic, by when the provider has to have answered."""
+
 
 class Call(Protocol):
     """A user's wait for an answer in one piece."""

@@ -36,6 +36,8 @@ class Waiter:
     def __init__(self, total_seconds: float, client: Client | None = None) -> None:
         self._end = time.monotonic() + total_seconds
         self._client = client
+        if client is not None:
+            client.ends_at(self._end)
         self._poll: Poll = client or select.poll()
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None

@@ -107,6 +107,9 @@ class Gone:
     def rest(self) -> None:
         raise NotImplementedError
 
+    def ends_at(self, deadline: float) -> None:
+        """It waits for ever."""
+
 
 def test_the_client_may_bring_its_own_way_to_wait(pair: Pair) -> None:
     waiter = Waiter(5, Gone())

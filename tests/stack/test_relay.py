@@ -255,6 +255,61 @@ def test_who_takes_nothing_is_given_up_after_the_sockets_own_time_limit() -> Non
         assert 0.9 < time.monotonic() - began < 3
 
 
+@contextmanager
+def paired(limit_seconds: int) -> Iterator[tuple[Seat, socket.socket]]:
+    """As `connected`, but the system forwards what is read at once and bit by bit, and keeps little on its way."""
+    served, client = socket.socketpair()
+    with served, client:
+        served.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", limit_seconds, 0))
+        served.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        seat = Relay().seat({"gunicorn.socket": served, "SERVER_PROTOCOL": "HTTP/1.0"})
+        assert seat is not None
+        yield seat, client
+
+
+def small_pieces(seconds: float) -> Pieces:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield b"x" * 50
+
+
+@contextmanager
+def reading(client: socket.socket, bytes_a_tenth: int) -> Iterator[None]:
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.wait(0.1):
+            with suppress(BlockingIOError):
+                client.recv(bytes_a_tenth, socket.MSG_DONTWAIT)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield
+    finally:
+        over.set()
+        reader.join()
+
+
+def test_who_takes_but_a_little_now_and_then_is_given_up_too() -> None:
+    with paired(limit_seconds=1) as (seat, client), reading(client, 10), pytest.raises(Disconnected):
+        seat.tell(small_pieces(8))
+
+
+def test_who_is_slow_but_steady_is_told_all() -> None:
+    with paired(limit_seconds=1) as (seat, client), reading(client, 200):
+        seat.tell(small_pieces(4))
+
+
+def test_who_is_stuck_is_given_up_when_the_providers_time_is_over() -> None:
+    with connected() as (seat, _):
+        seat.ends_at(time.monotonic() + 0.5)
+        began = time.monotonic()
+        with pytest.raises(Disconnected):
+            seat.tell(endless([0]))
+        assert 0.4 < time.monotonic() - began < 2
+
+
 def test_many_at_once_with_one_thread_for_all() -> None:
     relay = Relay()
     before = threading.active_count()
