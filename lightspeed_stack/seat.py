@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PIECES_IN_A_TURN = 4
 PATIENCE_SECONDS = 60.0
 BYTES_A_SECOND = 500
-_GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_GONE = select.EPOLLHUP | select.EPOLLERR
 _NOT_NOW = (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError)
 
 
@@ -49,15 +49,23 @@ class Seat:
         self._ends_at = math.inf
         self._is_watched = False
         self._is_gone = False
+        self._has_ended = False
+        self._watched_for = select.EPOLLRDHUP
+        self._probe = b""
         self._rests = False
         self._awaited: dict[int, int] = {}
         self._found: list[tuple[int, int]] = []
         self._failure: Exception | None = None
         self._told = threading.Event()
 
-    def tell(self, pieces: Generator[bytes, None, None]) -> None:
-        """Send all pieces; an empty one says that there is none now. Raises what they raise, and Disconnected."""
+    def tell(self, pieces: Generator[bytes, None, None], probe: bytes = b"") -> None:
+        """Send all pieces; an empty one says that there is none now. Raises what they raise, and Disconnected.
+
+        A client that says no more may only have ended its part, or be gone: then a `probe` that means nothing is sent
+        between two pieces, which one that is gone answers with a reset. Without a probe it is taken to be gone.
+        """
         self._pieces = pieces
+        self._probe = probe
         if self._waits_for_all:
             self._socket.setblocking(False)
         self._relay.admit(self)
@@ -101,8 +109,11 @@ class Seat:
     def note(self, descriptor: int, event: int) -> None:
         if descriptor in self._awaited:
             self._found.append((descriptor, event))
-        elif event & _GONE:
+        elif event & _GONE or (event & select.EPOLLRDHUP and not self._probe):
             self._is_gone = True
+        elif event & select.EPOLLRDHUP:
+            self._has_ended, self._watched_for = True, 0
+            self._relay.watch_for(descriptor, select.EPOLLOUT if self._stuck_since is not None else 0)
 
     def turn(self) -> None:
         """Go on as far as it goes without waiting."""
@@ -115,21 +126,27 @@ class Seat:
 
     def _go_on(self) -> None:
         if not self._is_watched:
-            self._relay.watch(self._descriptor, select.EPOLLRDHUP, self)
+            self._relay.watch(self._descriptor, self._watched_for, self)
             self._is_watched = True
         if self._is_gone or (self._stuck_since is not None and not self._may_wait(self._stuck_since)):
             raise Disconnected
         if self._unsent:
             self._flush()
+        if self._has_ended and not self._unsent:
+            self._has_ended = False
+            self._send_piece(self._probe)
         for _ in range(PIECES_IN_A_TURN):
             self._rests = False
             if self._unsent or not (piece := next(self._pieces)):
                 return
-            self._unsent = b"%X\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece
-            self._flush()
+            self._send_piece(piece)
             if self._rests:
                 return
         self._relay.admit(self)  # there may be more that no poll can see, within TLS
+
+    def _send_piece(self, piece: bytes) -> None:
+        self._unsent = b"%X\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece
+        self._flush()
 
     def _flush(self) -> None:
         try:
@@ -148,7 +165,7 @@ class Seat:
     def _stuck(self) -> None:
         if not self._patience:
             self._patience = self._left = _patience(self._socket)
-        self._relay.watch_for(self._descriptor, select.EPOLLRDHUP | select.EPOLLOUT)
+        self._relay.watch_for(self._descriptor, self._watched_for | select.EPOLLOUT)
         for descriptor in self._awaited:
             self._relay.unwatch(descriptor)
         self._stuck_since = time.monotonic()
@@ -160,7 +177,7 @@ class Seat:
 
     def _unstuck(self) -> None:
         self._stuck_since = None
-        self._relay.watch_for(self._descriptor, select.EPOLLRDHUP)
+        self._relay.watch_for(self._descriptor, self._watched_for)
         for descriptor, events in self._awaited.items():
             self._relay.watch(descriptor, events, self)
 

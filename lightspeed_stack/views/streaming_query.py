@@ -102,7 +102,7 @@ class _Telling:
                 yield from self._told()
             else:
                 yield b""  # gunicorn sends the headers
-                self._seat.tell(self._told())
+                self._seat.tell(self._told(), self._teller.keep_alive())
         except Disconnected:
             return
         except errors.Error as error:

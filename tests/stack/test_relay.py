@@ -150,6 +150,45 @@ def test_a_client_that_hangs_up_is_noticed_while_nothing_comes() -> None:
             told.result(1)
 
 
+def test_with_a_probe_a_client_may_end_its_part_and_listen_on() -> None:
+    with connected() as (seat, client), pipe() as (source, write, close), ThreadPoolExecutor(1) as pool:
+        told = pool.submit(seat.tell, fed(seat, source), b": there?")
+        write(b"one")
+        assert read(client, 3) == b"one"
+        client.shutdown(socket.SHUT_WR)
+        assert read(client, 8) == b": there?"
+        began = time.process_time()
+        time.sleep(0.5)
+        assert time.process_time() - began < 0.2
+        write(b"two")
+        assert read(client, 3) == b"two"
+        close()
+        told.result(5)
+
+
+def test_a_client_that_is_gone_does_not_outlive_the_probe() -> None:
+    with connected() as (seat, client), pipe() as (source, write, _), ThreadPoolExecutor(1) as pool:
+        told = pool.submit(seat.tell, fed(seat, source), b": there?")
+        write(b"one")
+        assert read(client, 3) == b"one"
+        client.close()
+        with pytest.raises(Disconnected):
+            told.result(1)
+
+
+def test_one_that_ends_its_part_while_it_does_not_read_is_told_all() -> None:
+    with connected() as (seat, client), ThreadPoolExecutor(1) as pool:
+        counted = [0]
+        told = pool.submit(seat.tell, (piece for piece, _ in zip(endless(counted), range(3000), strict=False)), b":")
+        settled(counted)
+        client.shutdown(socket.SHUT_WR)
+        began = time.process_time()
+        time.sleep(0.5)
+        assert time.process_time() - began < 0.2
+        assert len(read(client, 30_000_001).replace(b":", b"")) == 30_000_000
+        told.result(5)
+
+
 def test_a_client_that_resets_is_noticed_when_something_comes() -> None:
     with connected() as (seat, client), pipe() as (source, write, _), telling(seat, fed(seat, source)) as told:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -321,6 +321,12 @@ def test_over_tls(fake: FakeProvider, tmp_path: Path) -> None:
         assert fake.wait_until(lambda fake: fake.hung_up > hung_up, 1)
 
 
+def test_a_client_that_ends_its_part_after_its_question(stack: Stack) -> None:
+    with Reader(stack, "tokens-5-0.1") as reader:
+        reader.sock.shutdown(socket.SHUT_WR)
+        assert b'"token": "word4 "' in reader.until(b'"event": "end"')
+
+
 def test_two_questions_on_one_connection(stack: Stack) -> None:
     with requests.Session() as session:
         for model in ("tokens-5-0.1", "gpt-4o-mini"):
