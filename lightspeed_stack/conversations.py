@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 VERSION = 1
+MOST_TURNS = 2**31 - 1
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS conversation (
@@ -54,9 +55,7 @@ _GET = f"{_CONVERSATION} WHERE id = :id"
 _HAS = "SELECT 1 FROM conversation WHERE id = :id"
 _LIST = f"{_CONVERSATION} WHERE user_id = :user_id AND message_count > 0 ORDER BY last_message_at DESC, id"
 _TURNS = """SELECT question, answer, provider, model, started_at, completed_at, extras
-    FROM turn WHERE conversation_id = :id"""
-_HISTORY = f"{_TURNS} ORDER BY number"
-_LAST_TURNS = f"{_TURNS} ORDER BY number DESC LIMIT :last"
+    FROM turn WHERE conversation_id = :id AND number > :after AND number <= :up_to ORDER BY number"""
 _OPEN = """INSERT INTO conversation (id, user_id, topic_summary, last_used_provider, last_used_model, created_at,
         last_message_at, message_count)
     VALUES (:id, :user_id, :topic_summary, :provider, :model, :started_at, :started_at, 0)"""
@@ -137,12 +136,9 @@ class Conversations:
         """The user's conversations in which something was said, the latest first."""
         return tuple(map(_conversation, self._database.rows(_LIST, {"user_id": user_id})))
 
-    def history(self, conversation_id: str, last: int | None = None) -> tuple[Turn, ...]:
-        """The turns in their order, or only the last so many of them."""
-        if last is None:
-            rows = self._database.rows(_HISTORY, {"id": conversation_id})
-        else:
-            rows = self._database.rows(_LAST_TURNS, {"id": conversation_id, "last": last})[::-1]
+    def history(self, conversation_id: str, after: int = 0, up_to: int = MOST_TURNS) -> tuple[Turn, ...]:
+        """The turns in their order, or some of them; the first is number 1, the last has the number of messages."""
+        rows = self._database.rows(_TURNS, {"id": conversation_id, "after": after, "up_to": up_to})
         return tuple(map(_turn, rows))
 
     def open(

@@ -132,7 +132,7 @@ class Interactions:
             question=question,
             attachments=files,
             chunks=told.chunks,
-            truncated=told.truncated,
+            truncated=told.truncated or past.cut,
             refusal=refusal,
             requested_provider=query.provider,
             requested_model=query.model,

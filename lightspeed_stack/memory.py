@@ -14,12 +14,15 @@ from lightspeed_stack import errors, prompt
 from lightspeed_stack.conversations import Conversation, Conversations, ConversationsError, Foreign, Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from lightspeed_stack.auth import User
     from lightspeed_stack.interaction import Asked
 
 MAX_TURNS = 200
+MAX_CHARACTERS = 4_000_000
+PAGE = 5  # turns that are read at once: each may have the size of a request
 TOPIC_CHARACTERS = 80
 
 log = logging.getLogger(__name__)
@@ -27,11 +30,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Past:
-    """`last_used` is provider and model; a new conversation has no id yet."""
+    """`last_used` is provider and model; a new conversation has no id yet. `cut`: there are older turns."""
 
     conversation_id: str | None
     turns: tuple[Turn, ...]
     last_used: tuple[str, str] | None
+    cut: bool = False
 
 
 NOTHING = Past(None, (), None)
@@ -46,8 +50,25 @@ class Memory:
         if conversation_id is None:
             return NOTHING
         known = self.own(user, conversation_id, "read")
-        turns = self._conversations.history(known.id, MAX_TURNS)
-        return Past(known.id, turns, (known.last_used_provider, known.last_used_model))
+        turns = tuple(self._latest(known))[::-1]
+        cut = len(turns) < known.message_count
+        return Past(known.id, turns, (known.last_used_provider, known.last_used_model), cut)
+
+    def _latest(self, known: Conversation) -> Iterator[Turn]:
+        """From the last back to where they are too many or too long, read a page at a time."""
+        room = MAX_CHARACTERS
+        oldest = max(0, known.message_count - MAX_TURNS)
+        for last in range(known.message_count, oldest, -PAGE):
+            for turn in reversed(self._conversations.history(known.id, max(oldest, last - PAGE), last)):
+                room -= len(turn.question) + len(turn.answer)
+                if room < 0:
+                    return
+                yield turn
+
+    def told(self, known: Conversation) -> Iterator[tuple[Turn, ...]]:
+        """All its turns, a page at a time; raises ConversationsError at any of them."""
+        for after in range(0, known.message_count, PAGE):
+            yield self._conversations.history(known.id, after, min(after + PAGE, known.message_count))
 
     def own(self, user: User, conversation_id: str, action: str) -> Conversation:
         """The conversation, if it is the user's; raises as `recall` does, naming the action."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from flask import Response
@@ -57,8 +58,11 @@ class ConversationView(MethodView):
     def get(self, conversation_id: str) -> Response:
         user = self._door.enter_for("get_conversation")
         known = self._memory.own(user, parse.conversation_id(conversation_id), "read")
-        turns = [_told(turn) for turn in self._conversations.history(known.id)]
-        return reply.as_json({"conversation_id": known.id, "chat_history": turns})
+        pages = ([_told(turn) for turn in turns] for turns in self._memory.told(known))
+        first = next(pages, [])
+        if known.message_count == len(first):
+            return reply.as_json({"conversation_id": known.id, "chat_history": first})
+        return reply.with_list({"conversation_id": known.id}, "chat_history", chain([first], pages))
 
     def put(self, conversation_id: str) -> Response:
         body = self._door.body()

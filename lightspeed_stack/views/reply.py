@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from flask import Response
@@ -16,6 +16,19 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=
 
 def as_json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Whole(_encode(value).encode(), status, headers, content_type="application/json")
+
+
+def with_list(value: Mapping[str, object], key: str, pages: Iterable[Iterable[object]]) -> Response:
+    """`value` with a list as its last key, sent page by page: what is long need not fit into memory."""
+    return Response(_told(_encode(value), _encode(key), pages), content_type="application/json")
+
+
+def _told(value: str, key: str, pages: Iterable[Iterable[object]]) -> Iterator[bytes]:
+    before = f"{value[:-1]},{key}:["
+    for page in pages:
+        yield (before + ",".join(map(_encode, page))).encode()
+        before = ","
+    yield b"]}"
 
 
 class Whole(Response):

@@ -90,11 +90,13 @@ def test_further_turns_follow_in_order_and_the_last_model_is_known(conversations
     assert (found.created_at, found.last_message_at) == (NOW, NOW + timedelta(minutes=12))
 
 
-@pytest.mark.parametrize(("last", "expected"), [(0, []), (1, [4]), (3, [2, 3, 4]), (9, [0, 1, 2, 3, 4])])
-def test_last_turns_can_be_had_alone(conversations: Conversations, last: int, expected: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("after", "up_to", "expected"), [(0, 0, []), (4, 5, [4]), (2, 9, [2, 3, 4]), (0, 2, [0, 1]), (7, 9, [])]
+)
+def test_some_turns_can_be_had_alone(conversations: Conversations, after: int, up_to: int, expected: list[int]) -> None:
     for number in range(5):
         conversations.remember(ID, "alice", turn(number))
-    assert conversations.history(ID, last) == tuple(map(turn, expected))
+    assert conversations.history(ID, after, up_to) == tuple(map(turn, expected))
 
 
 def test_conversation_outlives_the_process(url: str) -> None:

@@ -38,8 +38,29 @@ def test_turns_and_the_last_model(conversations: Conversations) -> None:
 def test_only_the_last_turns_of_a_long_one(conversations: Conversations) -> None:
     for number in range(memory.MAX_TURNS + 3):
         conversations.remember(ID, "alice", turn(str(number)))
-    turns = Memory(conversations).recall(ALICE, ID).turns
-    assert [turns[0].question, turns[-1].question] == ["3", str(memory.MAX_TURNS + 2)]
+    past = Memory(conversations).recall(ALICE, ID)
+    assert [past.turns[0].question, past.turns[-1].question] == ["3", str(memory.MAX_TURNS + 2)]
+    assert (len(past.turns), past.cut) == (memory.MAX_TURNS, True)
+
+
+@pytest.mark.parametrize(("later", "kept"), [(1, ["x", "0"]), (2, ["0", "1"])])
+def test_only_as_many_characters_of_a_long_one(conversations: Conversations, later: int, kept: list[str]) -> None:
+    """An answer has three."""
+    for question in ("first", "x" * (memory.MAX_CHARACTERS - 10), *map(str, range(later))):
+        conversations.remember(ID, "alice", turn(question))
+    past = Memory(conversations).recall(ALICE, ID)
+    assert ([each.question[:1] for each in past.turns], past.cut) == (kept, True)
+
+
+@pytest.mark.parametrize("count", [1, memory.PAGE, memory.PAGE + 1, 3 * memory.PAGE + 2])
+def test_all_is_told_a_page_at_a_time(conversations: Conversations, count: int) -> None:
+    for number in range(count):
+        conversations.remember(ID, "alice", turn(str(number)))
+    remembered = Memory(conversations)
+    assert [turn.question for turn in remembered.recall(ALICE, ID).turns] == list(map(str, range(count)))
+    pages = list(remembered.told(remembered.own(ALICE, ID, "read")))
+    assert [turn.question for page in pages for turn in page] == list(map(str, range(count)))
+    assert max(map(len, pages)) <= memory.PAGE
 
 
 def test_it_belongs_to_its_user(conversations: Conversations) -> None:

@@ -89,6 +89,17 @@ class TestRead:
         turns = client.get(f"{ALL}/{identity}?user_id=alice").json["chat_history"]
         assert [turn["messages"][0]["content"] for turn in turns] == ["one", "two"]
 
+    def test_a_long_one_is_told_whole(self, client: FlaskClient) -> None:
+        identity = ask(client, "0")
+        for number in range(1, 12):
+            ask(client, str(number), conversation_id=identity)
+        answer = client.get(f"{ALL}/{identity}?user_id=alice")
+        assert list(answer.json) == ["conversation_id", "chat_history"]
+        asked = [turn["messages"][0]["content"] for turn in answer.json["chat_history"]]
+        assert asked == list(map(str, range(12)))
+        head = client.head(f"{ALL}/{identity}?user_id=alice")
+        assert (head.status_code, head.data, head.content_type) == (200, b"", answer.content_type)
+
     def test_attachments_follow_the_question(self, client: FlaskClient) -> None:
         attachment = {"attachment_type": "log", "content_type": "text/plain", "content": "it broke"}
         identity = ask(client, "why?", attachments=[attachment])
