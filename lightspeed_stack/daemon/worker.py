@@ -10,6 +10,7 @@ long enough for its requests, the application may end them well (`cut_short`) be
 
 from __future__ import annotations
 
+import errno
 import logging
 import select
 import selectors
@@ -23,6 +24,7 @@ from functools import partial
 from typing import Any
 
 from gunicorn import glogging
+from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.workers.gthread import ThreadWorker
 
 from lightspeed_stack.daemon import processors, response
@@ -32,11 +34,20 @@ log = logging.getLogger(__name__)
 
 KEPT_CONNECTIONS = 128
 SILENT_CONNECTIONS = 256
+OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+PAUSE_SECONDS = 0.01
 NEAR_MILLISECONDS = 5
 END_SECONDS = 5
 CUT_SECONDS = 2.0
 LINGER_SECONDS = 2.0
 LINGER_SILENCE_SECONDS = 0.5
+TOO_LARGE_BODY = (
+    b'{"detail":{"response":"Request header fields too large","cause":"A header of the request is too large."}}'
+)
+TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(TOO_LARGE_BODY), TOO_LARGE_BODY)
+)
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -70,14 +81,29 @@ class Worker(ThreadWorker):
         return len(self.keepalived_conns) + len(self.pending_conns)
 
     def accept(self, listener: Any) -> None:
-        with suppress(BlockingIOError, ConnectionAbortedError):
+        try:
             client, address = listener.accept()
-            self.nr_conns += 1
-            conn = Connection(self.cfg, client, address, listener.getsockname())
-            if conn.begins():
-                self.enqueue_req(conn)
-            else:
-                self._await_first_byte(conn)
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if error.errno not in OUT_OF_DESCRIPTORS:
+                raise
+            self._make_room()
+            return
+        self.nr_conns += 1
+        conn = Connection(self.cfg, client, address, listener.getsockname())
+        if conn.begins():
+            self.enqueue_req(conn)
+        else:
+            self._await_first_byte(conn)
+
+    def _make_room(self) -> None:
+        """Who asks nothing goes before who is being answered."""
+        idle = self.pending_conns or self.keepalived_conns
+        if idle:
+            self._drop(idle.popleft())
+        else:
+            time.sleep(PAUSE_SECONDS)
 
     def _await_first_byte(self, conn: Connection) -> None:
         """Who connects and says nothing takes no thread, and no place from those who do."""
@@ -90,6 +116,10 @@ class Worker(ThreadWorker):
     def on_pending_socket_readable(self, conn: Any, client: Any) -> None:
         if conn in self.pending_conns:  # it may have been dropped since it was found readable
             super().on_pending_socket_readable(conn, client)
+
+    def on_client_socket_readable(self, conn: Any, client: Any) -> None:
+        if conn in self.keepalived_conns:
+            super().on_client_socket_readable(conn, client)
 
     def _drop(self, conn: Connection) -> None:
         self.poller.unregister(conn.sock)
@@ -158,6 +188,14 @@ class Worker(ThreadWorker):
         finally:
             if hasattr(parts, "close"):
                 parts.close()
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        if not isinstance(exc, LimitRequestHeaders):
+            super().handle_error(req, client, addr, exc)
+            return
+        log.info("a header of a request was too large: %s", addr[0] if addr else "-")
+        with suppress(OSError):
+            client.sendall(TOO_LARGE)
 
     def _asks_again(self, connection: socket.socket) -> bool:
         """Handing a connection back to the accepting thread and getting it again costs more than a small request."""

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -89,10 +89,10 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 
 
 class Server(Process):
-    def __init__(self, folder: Path, environ: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, environ: dict[str, str] | None = None, prefix: Iterable[str] = ()) -> None:
         (folder / "text").write_text("one")
         self.folder = folder
-        super().__init__([sys.executable, "-c", PROGRAM, str(folder)], environ)
+        super().__init__([*prefix, sys.executable, "-c", PROGRAM, str(folder)], environ)
 
     @property
     def url(self) -> str:
@@ -202,6 +202,20 @@ def test_of_too_many_silent_connections_the_oldest_go(tmp_path: Path) -> None:
             assert time.monotonic() < deadline
         opened.close()
         assert get(server.url) == "one"
+        assert not any("Traceback" in line for line in server.log)
+
+
+def test_a_worker_without_descriptors_drops_who_asks_nothing(tmp_path: Path) -> None:
+    """And not the streams that are being told."""
+    with (
+        Server(tmp_path, prefix=("prlimit", "--nofile=80")) as server,
+        urllib.request.urlopen(server.url + "/slow", timeout=20) as answer,
+        contextlib.ExitStack() as opened,
+    ):
+        for _ in range(300):
+            opened.enter_context(socket.create_connection(server.address))
+        assert [get(server.url) for _ in range(4)] == ["one"] * 4
+        assert answer.read() == b"x" * 20
         assert not any("Traceback" in line for line in server.log)
 
 
