@@ -13,6 +13,8 @@ from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 
 from lightspeed_stack import app, config, places, references, rules
+from lightspeed_stack.access import Authentication
+from lightspeed_stack.auth.base import MAX_TOKEN_LENGTH
 from lightspeed_stack.config import Config
 from lightspeed_stack.daemon import credentials, exits, trial, web
 from lightspeed_stack.daemon.config import ConfigError, Document, Fault, load
@@ -23,6 +25,7 @@ from lightspeed_stack.runtime import Runtime, Taken
 log = logging.getLogger(__name__)
 
 TRIAL_SECONDS = 30
+HEADER_MARGIN_BYTES = 256
 
 
 def serve(path: Path, environ: MutableMapping[str, str]) -> int:
@@ -168,6 +171,7 @@ def _listen(settings: config.Config) -> Listen:
         workers=service.workers,
         threads=service.threads,
         pin_workers=service.pin_workers,
+        max_header_bytes=_max_header_bytes(settings.authentication),
         read_timeout_seconds=service.request_read_timeout_seconds,
         write_timeout_seconds=service.response_write_timeout_seconds,
         graceful_timeout_seconds=service.graceful_timeout_seconds,
@@ -175,3 +179,9 @@ def _listen(settings: config.Config) -> Listen:
         tls_key=credentials.locate(tls.tls_key_path, os.environ) if tls else None,
         tls_key_password=(lambda: credentials.read(password, os.environ)) if password else None,
     )
+
+
+def _max_header_bytes(authentication: Authentication) -> int:
+    """Room for the largest credentials that authentication takes, and for what stands around them."""
+    identity = authentication.rh_identity_config
+    return HEADER_MARGIN_BYTES + max(MAX_TOKEN_LENGTH, identity.max_header_size if identity else 0)

@@ -11,6 +11,7 @@ DEFAULT_ID = "00000000-0000-0000-0000-000"
 DEFAULT_NAME = "lightspeed-user"
 EVERYONE = "*"
 MAX_ID_LENGTH = 256
+MAX_TOKEN_LENGTH = 16384
 
 
 @dataclass(frozen=True)

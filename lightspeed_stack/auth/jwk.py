@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from lightspeed_stack import errors
-from lightspeed_stack.auth.base import Lookup, User, bearer_token, is_identifier
+from lightspeed_stack.auth.base import MAX_TOKEN_LENGTH, Lookup, User, bearer_token, is_identifier
 from lightspeed_stack.auth.jwks import KeyServer, Unavailable
 from lightspeed_stack.auth.roles import Rules
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from lightspeed_stack.access import JwkConfig
 
-MAX_TOKEN_LENGTH = 16384
 _UNKNOWN_KEY = "Token signed by unknown key"
 _OPTIONS: Options = {
     "verify_aud": False,

@@ -33,6 +33,7 @@ class Listen:
     unix_socket: Path | None = None
     worker_directory: Path | None = None
     pin_workers: bool = False
+    max_header_bytes: int = 8190
 
     @property
     def bind(self) -> str:

@@ -110,6 +110,7 @@ def _settings(listen: Listen) -> dict[str, Any]:
         "graceful_timeout": listen.graceful_timeout_seconds + END_SECONDS,
         "keepalive": KEEP_ALIVE_SECONDS,
         "backlog": BACKLOG,
+        "limit_request_field_size": listen.max_header_bytes,
         "control_socket_disable": True,
         "forwarder_headers": "",
         "logger_class": Logger,

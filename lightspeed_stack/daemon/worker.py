@@ -25,6 +25,7 @@ from typing import Any
 
 from gunicorn import glogging
 from gunicorn.http.errors import LimitRequestHeaders
+from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.workers.gthread import ThreadWorker
 
 from lightspeed_stack.daemon import processors, response
@@ -41,6 +42,13 @@ END_SECONDS = 5
 CUT_SECONDS = 2.0
 LINGER_SECONDS = 2.0
 LINGER_SILENCE_SECONDS = 0.5
+TOO_LARGE_BODY = (
+    b'{"detail":{"response":"Request header fields too large","cause":"A header of the request is too large."}}'
+)
+TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(TOO_LARGE_BODY), TOO_LARGE_BODY)
+)
 TOO_LARGE_BODY = (
     b'{"detail":{"response":"Request header fields too large","cause":"A header of the request is too large."}}'
 )
@@ -188,6 +196,14 @@ class Worker(ThreadWorker):
         finally:
             if hasattr(parts, "close"):
                 parts.close()
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        if not isinstance(exc, LimitRequestHeaders):
+            super().handle_error(req, client, addr, exc)
+            return
+        log.info("a header of a request was too large: %s", addr[0] if addr else "-")
+        with suppress(OSError):
+            client.sendall(TOO_LARGE)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         if not isinstance(exc, LimitRequestHeaders):

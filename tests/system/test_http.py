@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import selectors
@@ -115,6 +116,22 @@ class TestWorkersAgree:
             assert all(b'"start"' in next(lines) for lines in told)
             assert in_progress() == 5
         until(lambda: in_progress() == 1)
+
+
+def test_headers_may_be_as_large_as_authentication_takes_them(tmp_path: Path) -> None:
+    identity = {"type": "User", "org_id": "1", "user": {"user_id": "1", "username": "u"}}
+    settings = {"authentication": {"module": "rh-identity", "rh_identity_config": {"max_header_size": 30_000}}}
+
+    def status(stack: Stack, size: int) -> int:
+        padding = "x" * (size * 3 // 4 - 150)
+        header = base64.b64encode(json.dumps({"identity": identity, "padding": padding}).encode()).decode()
+        answer = get(stack, "/v1/info", headers={"x-rh-identity": header})
+        if answer.status_code == 431:
+            assert answer.json()["detail"]["response"] == "Request header fields too large"
+        return answer.status_code
+
+    with Stack(tmp_path, settings) as stack:
+        assert [status(stack, size) for size in (8_000, 12_000, 29_000, 30_200, 40_000)] == [200, 200, 200, 400, 431]
 
 
 class TestBodies:
