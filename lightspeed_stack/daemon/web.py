@@ -10,11 +10,13 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -53,6 +55,7 @@ def serve(
     `cut_short` is called in a worker whose requests in flight have had their time; what ends soon then still ends well.
     """
     application = _Application(load, make_app, worker_exited, cut_short)
+    _allow_descriptors()
     arbiter = os.getpid()
     try:
         _Arbiter(application, notifier, stopping).run()
@@ -130,6 +133,13 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
+
+
+def _allow_descriptors() -> None:
+    """As many as this process may give itself: a stream takes two, and shells and containers begin with 1,024."""
+    with suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _announce(worker: Any) -> None:

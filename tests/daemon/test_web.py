@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import re
 import select
 import signal
 import socket
@@ -217,6 +218,13 @@ def test_a_worker_without_descriptors_drops_who_asks_nothing(tmp_path: Path) -> 
         assert [get(server.url) for _ in range(4)] == ["one"] * 4
         assert answer.read() == b"x" * 20
         assert not any("Traceback" in line for line in server.log)
+
+
+def test_it_gives_itself_the_descriptors_that_it_may_have(tmp_path: Path) -> None:
+    with Server(tmp_path, prefix=("prlimit", "--nofile=100:200")) as server:
+        assert get(server.url) == "one"
+        limits = Path(f"/proc/{server.popen.pid}/limits").read_text()
+        assert re.search(r"^Max open files +200 +200 ", limits, re.MULTILINE)
 
 
 def test_one_thread_serves_a_client_that_asks_again_at_once_and_then_lets_go(tmp_path: Path) -> None:
