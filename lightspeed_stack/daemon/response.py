@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.http import wsgi
@@ -48,3 +49,15 @@ def create(req: Any, conn: Any, cfg: Any) -> tuple[Response, dict[str, Any]]:
     response, environ = wsgi.create(req, conn.sock, conn.client, conn.server, cfg, response_class=Response)
     environ["wsgi.multithread"] = True
     return response, environ
+
+
+def run(application: Callable[..., Any], environ: dict[str, Any], answer: Response) -> None:
+    """Have the application answer; what it raises comes out."""
+    parts = application(environ, answer.start_response)
+    try:
+        for part in parts:
+            answer.write(part)
+        answer.close()
+    finally:
+        if hasattr(parts, "close"):
+            parts.close()

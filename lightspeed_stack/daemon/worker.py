@@ -25,7 +25,6 @@ from typing import Any
 
 from gunicorn import glogging
 from gunicorn.http.errors import LimitRequestHeaders
-from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.workers.gthread import ThreadWorker
 
 from lightspeed_stack.daemon import processors, response
@@ -42,13 +41,6 @@ END_SECONDS = 5
 CUT_SECONDS = 2.0
 LINGER_SECONDS = 2.0
 LINGER_SILENCE_SECONDS = 0.5
-TOO_LARGE_BODY = (
-    b'{"detail":{"response":"Request header fields too large","cause":"A header of the request is too large."}}'
-)
-TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(TOO_LARGE_BODY), TOO_LARGE_BODY)
-)
 TOO_LARGE_BODY = (
     b'{"detail":{"response":"Request header fields too large","cause":"A header of the request is too large."}}'
 )
@@ -178,7 +170,7 @@ class Worker(ThreadWorker):
         if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
             answer.force_close()
         try:
-            self._run_application(environ, answer)
+            response.run(self.wsgi, environ, answer)
         except Exception as error:
             if isinstance(error, OSError) or not answer.headers_sent:
                 raise
@@ -186,24 +178,6 @@ class Worker(ThreadWorker):
             raise StopIteration from None  # the connection is closed: nothing else can be told any more
         conn.arrival.is_late = False  # the application has told the client itself
         return not answer.should_close()
-
-    def _run_application(self, environ: dict[str, Any], answer: response.Response) -> None:
-        parts = self.wsgi(environ, answer.start_response)
-        try:
-            for part in parts:
-                answer.write(part)
-            answer.close()
-        finally:
-            if hasattr(parts, "close"):
-                parts.close()
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        if not isinstance(exc, LimitRequestHeaders):
-            super().handle_error(req, client, addr, exc)
-            return
-        log.info("a header of a request was too large: %s", addr[0] if addr else "-")
-        with suppress(OSError):
-            client.sendall(TOO_LARGE)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         if not isinstance(exc, LimitRequestHeaders):
