@@ -52,8 +52,6 @@ from lightspeed_stack.views.streaming_query import StreamingQueryView
 log = logging.getLogger(__name__)
 
 SPARE_THREADS = 8
-SPARE_SHARE = 4
-WAITING_SHARE = 16
 PATIENCE_SECONDS = 2.0
 SECRET_CHECKED = ("api-key-token", "jwk-token")
 
@@ -209,11 +207,13 @@ def _name_routes(app: Flask) -> None:
             request.environ[NOTE].route = template(rule.rule)
 
 
+def threads(service: Service) -> int:
+    """How many a worker needs: some stay free, to answer probes and to tell others that the rest are taken."""
+    return service.threads + service.max_waiting_requests + SPARE_THREADS
+
+
 def _slots(service: Service) -> Slots:
-    """Some threads stay free, to answer probes and to tell others that the rest are taken."""
-    spare = min(SPARE_THREADS, service.threads // SPARE_SHARE)
-    waiting = min(service.max_waiting_requests, service.threads // WAITING_SHARE)
-    return Slots(max(1, service.threads - spare - waiting), waiting, PATIENCE_SECONDS)
+    return Slots(service.threads, service.max_waiting_requests, PATIENCE_SECONDS)
 
 
 def _origins(config: Config) -> Cors:

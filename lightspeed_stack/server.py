@@ -169,7 +169,7 @@ def _listen(settings: config.Config) -> Listen:
         host=service.host,
         port=service.port,
         workers=service.workers,
-        threads=service.threads,
+        threads=app.threads(service),
         pin_workers=service.pin_workers,
         max_header_bytes=_max_header_bytes(settings.authentication),
         read_timeout_seconds=service.request_read_timeout_seconds,

@@ -41,6 +41,9 @@ def stack(fake: FakeProvider, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield running
 
 
+STREAM = "/v1/streaming_query"
+
+
 def get(stack: Stack, path: str, **more: Any) -> requests.Response:
     """On a connection of its own, so that any worker may answer."""
     return requests.get(stack.url + path, timeout=DEADLINE, **more)
@@ -209,7 +212,7 @@ class TestHead:
 class TestQueue:
     @pytest.fixture
     def small(self, fake: FakeProvider, tmp_path: Path) -> Iterator[Stack]:
-        service = {"workers": 1, "threads": 4, "request_read_timeout_seconds": 2}
+        service = {"workers": 1, "threads": 4, "max_waiting_requests": 0, "request_read_timeout_seconds": 2}
         with Stack(tmp_path, merged(provider(fake.url), {"service": service})) as running:
             yield running
 
@@ -222,9 +225,9 @@ class TestQueue:
         with ThreadPoolExecutor() as pool:
             streams = [
                 pool.submit(requests.post, f"{small.url}/v1/streaming_query", json=body, timeout=DEADLINE)
-                for _ in range(3)
+                for _ in range(4)
             ]
-            fake.wait_until(lambda running: len(running.asked) == before + 3)
+            fake.wait_until(lambda running: len(running.asked) == before + 4)
             refused = get(small, "/v1/info")
             probes = [get(small, path).status_code for path in ("/liveness", "/readiness") * 3]
             finished = [stream.result() for stream in streams]
@@ -233,6 +236,19 @@ class TestQueue:
         assert probes == [200] * 6
         assert all('"event": "end"' in stream.text for stream in finished)
         assert get(small, "/v1/info").status_code == 200
+
+    def test_as_many_wait_as_may(self, fake: FakeProvider, tmp_path: Path) -> None:
+        service = {"workers": 1, "threads": 1, "max_waiting_requests": 3}
+        settings = merged(provider(fake.url, models=["tokens-3-0.4"]), {"service": service})
+        with (
+            Stack(tmp_path, settings) as narrow,
+            requests.post(narrow.url + STREAM, json={"query": "?"}, stream=True, timeout=DEADLINE) as told,
+            ThreadPoolExecutor() as pool,
+        ):
+            lines = told.iter_lines()
+            assert b'"start"' in next(lines)
+            others = [pool.submit(get, narrow, "/v1/info") for _ in range(5)]
+            assert sorted(other.result().status_code for other in others) == [200, 200, 200, 503, 503]
 
     @pytest.mark.parametrize(
         "half",
