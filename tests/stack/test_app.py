@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask import abort
 from flask.testing import FlaskClient
 
 from lightspeed_stack import app, parse
+from lightspeed_stack.conversations import Conversations
 from lightspeed_stack.daemon.config import ConfigError
 from tests.fakes.application import application, configuration, provider
 from tests.stack.conftest import MakeClient
@@ -282,6 +284,16 @@ class TestWiring:
         (settings.state_dir / "user-id-secret").write_text("short")
         with pytest.raises(ConfigError, match="user-id-secret"):
             app.prepare(settings)
+
+    def test_prepare_forgets_conversations_that_a_crash_left_empty(self, tmp_path: Path) -> None:
+        settings = configuration(tmp_path)
+        settings.state_dir.mkdir(parents=True)
+        conversations = Conversations(f"sqlite:///{settings.state_dir}/conversations.db")
+        now = datetime.now(UTC)
+        for identity, began in (("old", now - timedelta(days=2)), ("new", now)):
+            conversations.open(identity, "alice", ("p", "m"), began, None)
+        app.prepare(settings)
+        assert (conversations.has("old"), conversations.has("new")) == (False, True)
 
     def test_prepare_removes_what_a_crash_left(self, tmp_path: Path) -> None:
         folder = tmp_path / "spool" / "feedback"

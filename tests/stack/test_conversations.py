@@ -99,6 +99,28 @@ def test_some_turns_can_be_had_alone(conversations: Conversations, after: int, u
     assert conversations.history(ID, after, up_to) == tuple(map(turn, expected))
 
 
+def test_one_that_is_begun_before_anything_is_said(conversations: Conversations) -> None:
+    conversations.open(ID, "alice", ("openai", "gpt-4o-mini"), NOW, "Why \udcff?")
+    assert conversations.list("alice") == ()
+    assert conversations.has(ID)
+    assert conversations.history(ID) == ()
+    assert conversations.go_on(ID, "alice", TURN)
+    [listed] = conversations.list("alice")
+    assert (listed.topic_summary, listed.message_count, listed.created_at) == ("Why ??", 1, NOW)
+    assert conversations.history(ID) == (TURN,)
+
+
+def test_one_in_which_nothing_was_said_is_closed(conversations: Conversations) -> None:
+    conversations.remember(OTHER, "alice", TURN)
+    conversations.open(ID, "alice", ("openai", "gpt-4o-mini"), NOW, None)
+    assert conversations.empty(NOW) == frozenset()
+    assert conversations.empty(NOW + timedelta(seconds=1)) == {ID}
+    for identity in (ID, OTHER):
+        conversations.close_empty(identity)
+    assert (conversations.has(ID), conversations.has(OTHER)) == (False, True)
+    assert not conversations.go_on(ID, "alice", TURN)
+
+
 def test_conversation_outlives_the_process(url: str) -> None:
     Conversations(url).remember(ID, "alice", TURN)
     assert Conversations(url).history(ID) == (TURN,)
