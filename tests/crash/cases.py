@@ -59,6 +59,22 @@ class Keeping(Whole):
         return False
 
 
+class Kept(_Run):
+    """Records that stay after they were sent, in two batches; only the ledger knows that."""
+
+    def __init__(self, folder: Path, ingress: FaultyIngress) -> None:
+        self.site, self._ingress = Site(folder, ingress.url, cleanup_after_send=False), ingress
+        self._records: dict[str, bytes] = {}
+        for _ in range(2):
+            self._records |= self.site.put(2)
+            assert self.site.run().status == 0
+
+    def audit(self) -> None:
+        assert self.site.run().status == 0
+        assert sorted(self._ingress.deliveries) == sorted(self._records)
+        assert (self._ingress.records, self.site.waiting) == (self._records, self._records)
+
+
 class Refused(_Run):
     """The batch is too large for the ingress, and so is one of its records alone."""
 

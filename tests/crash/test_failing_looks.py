@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.cases import Case, Claimed, HalfReleased, Keeping, Limited, Whole
+from tests.crash.cases import Case, Claimed, HalfReleased, Keeping, Kept, Limited, Whole
 from tests.crash.scenario import STRIDE
 from tests.fakes import strace
 from tests.fakes.ingress_faults import FaultyIngress
@@ -17,7 +17,7 @@ Make = Callable[[Path, FaultyIngress], Case]
 
 
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("make", [Whole, Keeping, Limited, Claimed, HalfReleased])
+@pytest.mark.parametrize("make", [Whole, Keeping, Kept, Limited, Claimed, HalfReleased])
 def test_look_that_fails_loses_and_repeats_nothing(tmp_path: Path, make: Make) -> None:
     strace.needed()
     looks = _looks_of(make, tmp_path / "counted")
