@@ -31,7 +31,7 @@ DRAFT = ".draft"
 _ID_DIGITS = 32
 _STEP = 50
 _BIG = 1 << 20
-_LOST = (errno.ENOENT, errno.EIO, errno.ELOOP, errno.EISDIR)
+_LOST = (errno.ENOENT, errno.ELOOP, errno.EISDIR)
 
 
 class Archives:

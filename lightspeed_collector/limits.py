@@ -50,7 +50,7 @@ def enforce(
 ) -> Left:
     """Drop the surplus. Raises `Stopped`, `SpoolError`."""
     left = _look(waiting, claimed)
-    free = (entry for entry in waiting if entry.member not in claimed)
+    free = (entry for entry in waiting.again() if entry.member not in claimed)
     excess = retention.surplus(free, left.free.bytes, limits)
     dropped = False
     while some := list(islice(excess, _CHUNK)):

@@ -6,12 +6,15 @@ flock(2) on a file of the state directory and on the folders themselves: who is 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lightspeed_collector.errors import Locked, StateError
+
+log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 0.1
 
@@ -45,7 +48,11 @@ def waited_for(folder: Path, pause: Callable[[float], None]) -> Iterator[None]:
             raise StateError(f"{folder}: {error.strerror}") from error
         else:
             stack.callback(os.close, descriptor)
+            waits = False
             while not _is_taken(descriptor):
+                if not waits:
+                    log.info("%s: held by another command, waiting for it", folder)
+                waits = True
                 pause(_PAUSE_SECONDS)
         yield
 

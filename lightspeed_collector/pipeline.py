@@ -201,8 +201,15 @@ class Pipeline:
 
     def _resume(self, batch: Batch) -> None:
         """Send a claimed batch again, as it was; or its records, when the archive is lost."""
+        try:
+            is_sound = self.archives.holds(batch)
+        except StateError as error:
+            self.withheld.members.update(batch.members)
+            text = "its batch waits, others go; once the file is removed its records are archived again"
+            self.report.problem(StateError(f"{error}: {text}"))
+            return
         self.report.repeated += 1
-        if self.archives.holds(batch):
+        if is_sound:
             upcoming = self._upcoming(())
             self._hand_over(batch, upcoming, again=True)
             self._ship(upcoming)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 
 from lightspeed_collector import age, credentials, events, limits, lock, textfile
@@ -72,6 +72,9 @@ class Collection:
             return bool(spool.scan(self.stop.check).requests)
 
     def _work(self, state: State, began: float) -> None:
+        """A ledger is set aside when it shows itself corrupt twice: a read that failed once may look the same."""
+        with suppress(LedgerCorrupt):
+            return self._session(state, began)
         try:
             self._session(state, began)
         except LedgerCorrupt as error:

@@ -39,15 +39,11 @@ class State:
             raise StateError(f"{error.filename or self.folder}: {error.strerror}") from error
 
     def open(self) -> Database:
-        """The ledger's database, a new one when there was none, or when it was corrupt and is set aside."""
+        """The ledger's database, a new one when there was none; raises `LedgerCorrupt`, `StateError`."""
         if self._used and not has_content(self.ledger):
             text = "%s is missing or empty, and begun anew: records that were sent and kept are sent again"
             log.warning(text, self.ledger, extra=events.fields(events.LEDGER_SET_ASIDE))
-        try:
-            return Database(self.ledger)
-        except LedgerCorrupt as error:
-            self.set_aside(error)
-            return Database(self.ledger)
+        return Database(self.ledger)
 
     def set_aside(self, cause: LedgerCorrupt) -> None:
         """Keep a corrupt ledger for people to look at, and be ready for a new one; raises `StateError`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from lightspeed_collector import names
@@ -47,13 +47,25 @@ class Waiting:
         self._sent = sent
         self._stop = stop
         self._scan = spool.scan(stop.calm)
+        self._unseen: set[str] = set()
 
     def __iter__(self) -> Iterator[Entry]:
+        """All but those that can't be looked at, which the spool tells."""
+        return self._entries(lambda member: True)
+
+    def again(self) -> Iterator[Entry]:
+        """Those that were seen before; raises `SpoolError` when one of them can't be looked at now."""
+        return self._entries(self._unseen.__contains__)
+
+    def _entries(self, may_fail: Callable[[str], bool]) -> Iterator[Entry]:
         for member in self._sent.unsent(self._scan.backlog):
             self._stop.check()
             try:
                 identity = self._spool.look(member)
             except SpoolError as error:
+                if not may_fail(member):
+                    raise
+                self._unseen.add(member)
                 self._spool.tell(error)
                 continue
             if identity:

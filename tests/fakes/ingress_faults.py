@@ -133,6 +133,8 @@ class FaultyIngress:
         self.arrivals: queue.Queue[Upload] = queue.Queue()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        # What is not read stays with the sender, but for these bytes: half an upload is half an upload.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
 
