@@ -16,28 +16,24 @@ from pathlib import Path
 from typing import IO
 
 from lightspeed_collector import names
-from lightspeed_collector.archive import Archives
-from lightspeed_collector.batch import Batch, Identity
-from lightspeed_collector.errors import SpoolError
+from lightspeed_collector.archive import Archives, is_lost
+from lightspeed_collector.batch import FROM_ARCHIVE, Batch, Identity
+from lightspeed_collector.errors import Error, SpoolError, StateError
 from lightspeed_collector.large import Unsettled
 from lightspeed_collector.ledger import Ledger
 from lightspeed_collector.spool import Gone, Spool
 
 log = logging.getLogger(__name__)
 
-_NOBODY = Identity(0, 0, 0)
+_NOBODY = Identity(FROM_ARCHIVE, -1, 0)
 
 
 def adopt(archives: Archives, spool: Spool, ledger: Ledger) -> None:
     """Claim every sound archive that the new ledger doesn't know; the others were never sent and are orphans.
 
-    Raises `SpoolError` while a folder is away: its records could not be recognised, and would be sent again.
+    Raises `SpoolError` and `StateError` while an archive, or what it was made of, can't be looked at: its records could not be
+    recognised, and would be sent again.
     """
-    if spool.away:
-        away = ", ".join(sorted(spool.away))
-        raise SpoolError(
-            f"the ledger is new, and archives may have been sent: nothing is sent while folders are away: {away}"
-        )
     for batch_id in archives.ids():
         if ledger.knows(batch_id):
             continue
@@ -48,29 +44,51 @@ def adopt(archives: Archives, spool: Spool, ledger: Ledger) -> None:
 
 
 def _read(batch_id: str, path: Path, spool: Spool) -> Batch | None:
-    members: dict[str, Identity] = {}
+    """None for what is no sound archive."""
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+        members = _members(path, spool) if sha256.startswith(batch_id) else {}
+    except OSError as error:
+        if is_lost(error):
+            return None
+        raise StateError(f"{path}: {error.strerror}: it may have been sent, so nothing is sent before it") from error
+    return Batch(batch_id, sha256, size, tuple(members), tuple(members.values())) if members else None
+
+
+def _members(path: Path, spool: Spool) -> dict[str, Identity]:
+    """What the archive holds, and what of it the spool has; nothing when it is damaged."""
+    found: dict[str, Identity] = {}
+    try:
         with tarfile.open(path, "r|gz") as archive:
             for member in archive:
                 if not names.is_record(names.split(member.name)[1]):
-                    return None
-                members[member.name] = _same(member.name, archive.extractfile(member) or BytesIO(), spool)
-        if not sha256.startswith(batch_id):
-            return None
-        return Batch(batch_id, sha256, path.stat().st_size, tuple(members), tuple(members.values()))
-    except Exception:  # noqa: BLE001 - damage shows itself in many ways
-        return None
+                    return {}
+                found[member.name] = _identity(member, archive.extractfile(member) or BytesIO(), spool)
+    except (Error, MemoryError):
+        raise
+    except Exception as error:  # damage shows itself in many ways
+        if isinstance(error, OSError) and error.errno:
+            raise
+        return {}
+    return found
 
 
-def _same(member: str, content: IO[bytes], spool: Spool) -> Identity:
-    """What the record is in the spool if it is the one archived, else nobody's identity."""
+def _identity(member: tarfile.TarInfo, content: IO[bytes], spool: Spool) -> Identity:
+    """What the record is in the spool if it is the one archived, or what the archive says of one that is not there."""
+    storage = names.split(member.name)[0]
+    if storage in spool.away:
+        raise SpoolError(f"the ledger is new, and archives may have been sent: nothing is sent while {storage} is away")
     try:
-        record = spool.read(member)
+        record = spool.read(member.name)
         with closing(record.large) if record.large else nullcontext():
             pieces = record.large.pieces() if record.large else iter((record.data or b"",))
             same = all(content.read(len(piece)) == piece for piece in pieces) and not content.read(1)
-    except (Gone, Unsettled, SpoolError):
-        return _NOBODY
+    except Gone:
+        return Identity(FROM_ARCHIVE, member.size, int(member.mtime) * 1_000_000_000)
+    except Unsettled as error:
+        raise SpoolError(
+            f"{spool.path(member.name)}: being written, and perhaps sent before: nothing is sent"
+        ) from error
     return record.entry.identity if same else _NOBODY

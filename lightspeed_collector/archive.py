@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 SUFFIX = ".tar.gz"
 DRAFT = ".draft"
 _ID_DIGITS = 32
+_NAME = re.compile(r"([0-9a-f]{32})\.tar\.gz")
 _STEP = 50
 _BIG = 1 << 20
 _LOST = (errno.ENOENT, errno.ELOOP, errno.EISDIR)
@@ -90,7 +92,7 @@ class Archives:
             with self.path(batch.id).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == batch.sha256
         except OSError as error:
-            if error.errno in _LOST:
+            if is_lost(error):
                 return False
             raise StateError(f"{self.path(batch.id)}: {error.strerror}") from error
 
@@ -101,12 +103,18 @@ class Archives:
         except OSError as error:
             raise StateError(f"{self.path(batch_id)}: {error.strerror}") from error
 
-    def sweep(self, known: Iterable[str]) -> None:
-        """Remove what killed runs left: a draft, and archives of batches that are not `known`. Raises `StateError`."""
+    def sweep(self, known: Iterable[str], tell: Callable[[StateError], None]) -> None:
+        """Remove what killed runs left: a draft, and archives of batches that are not `known`.
+
+        `tell` learns of those that can't be removed. Raises `StateError`.
+        """
         with suppress(OSError):
             (self._folder / DRAFT).unlink()
         for batch_id in set(self.ids()).difference(known):
-            self.remove(batch_id)
+            try:
+                self.remove(batch_id)
+            except StateError as error:
+                tell(error)
 
     def ids(self) -> list[str]:
         """The batches whose archives are in the folder; raises `StateError`."""
@@ -114,7 +122,7 @@ class Archives:
             found = os.listdir(self._folder)
         except OSError as error:
             raise StateError(f"{self._folder}: {error.strerror}") from error
-        return sorted(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))
+        return sorted(match[1] for match in map(_NAME.fullmatch, found) if match)
 
     def _keep(self, writer: Writer, entries: list[Entry]) -> Batch:
         members, identities = zip(*entries, strict=True)
@@ -122,6 +130,11 @@ class Archives:
         os.rename(self._folder / DRAFT, self.path(batch.id))
         sync_folder(self._folder)
         return batch
+
+
+def is_lost(error: OSError) -> bool:
+    """Whether the file is not there; if it just can't be read it may be later."""
+    return error.errno in _LOST
 
 
 def _put_back(entries: list[Entry], queue: Queue) -> None:

@@ -8,6 +8,8 @@ from lightspeed_collector.tar import BLOCK
 
 MAX_RECORDS = 10_000
 OVERHEAD = 4096
+FROM_ARCHIVE = 0
+_SECOND_NS = 1_000_000_000
 
 
 class Identity(NamedTuple):
@@ -16,6 +18,12 @@ class Identity(NamedTuple):
     inode: int
     size: int
     mtime_ns: int
+
+    def is_of_a_copy(self, other: Identity) -> bool:
+        """Whether the other file is this one, or a copy that kept its time. What is known from an archive only has whole seconds."""
+        if self.inode == FROM_ARCHIVE:
+            return (self.size, self.mtime_ns // _SECOND_NS) == (other.size, other.mtime_ns // _SECOND_NS)
+        return (self.size, self.mtime_ns) == (other.size, other.mtime_ns)
 
 
 class Batch(NamedTuple):

@@ -35,10 +35,10 @@ class Credentials(Protocol):
 
 class Fixed:
     def __init__(self, token: Secret | None) -> None:
-        self._token = token and _sound(token.reveal(), "ingress_server_auth_token")
+        self._token = token
 
     def token(self) -> Secret | None:
-        return self._token
+        return self._token and _sound(self._token.reveal(), "ingress_server_auth_token")
 
     def renew(self) -> None:
         return

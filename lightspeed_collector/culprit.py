@@ -1,12 +1,13 @@
 """Finds out what a refused batch was refused for: its size, one of its records, or us. Values only.
 
 Too large: halve until it passes; a record that is refused alone is the culprit. Malformed: the same, but first single
-records show whether anything passes at all: the oldest, the newest, and one in the middle. When all three are refused, and
-nothing was accepted, the fault is ours.
+records show whether anything passes at all: the oldest, the newest, and one between, another each time. When all three are
+refused, and nothing was accepted, the fault is ours.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from lightspeed_collector.answers import Answer, Meaning
@@ -26,8 +27,10 @@ class Verdict(NamedTuple):
 
 
 class Inquiry:
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, choose: Callable[[int], int]) -> None:
+        """`choose` gives any number below its argument."""
         self._room = room
+        self._choose = choose
         self._trusted = False
         self._suspects: list[Entry] = []
         self._probing = False
@@ -50,7 +53,7 @@ class Inquiry:
         if count > 1:
             self._probing = malformed and not self._trusted
             self._room.narrow(1 if self._probing else count // 2)
-            return Verdict(again=_probes_first(batch.members) if self._probing else batch.members)
+            return Verdict(again=self._probes_first(batch.members) if self._probing else batch.members)
         entry = Entry(batch.members[0], batch.identities[0])
         if not malformed or self._trusted:
             return self._convict(entry, answer)
@@ -66,8 +69,8 @@ class Inquiry:
         self._room.widen()
         return Verdict(culprits=(entry,))
 
-
-def _probes_first(members: tuple[str, ...]) -> tuple[str, ...]:
-    """The first, the last and the middle one, then the others in their order."""
-    first = dict.fromkeys((members[0], members[-1], members[len(members) // 2]))
-    return (*first, *(member for member in members if member not in first))
+    def _probes_first(self, members: tuple[str, ...]) -> tuple[str, ...]:
+        """The first, the last and one between, then the others in their order."""
+        between = members[1:-1] or members
+        first = dict.fromkeys((members[0], members[-1], between[self._choose(len(between))]))
+        return (*first, *(member for member in members if member not in first))

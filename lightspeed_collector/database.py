@@ -110,25 +110,36 @@ class Database:
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA temp_store = MEMORY")
         self._check()
-        version = self.query("PRAGMA user_version")[0][0]
-        if version == 1:
+        if self._version() == 1:
             self._change(_FROM_VERSION_1)
-        elif not version:
+        elif not self._version():
             self._create()
 
     def _create(self) -> None:
         self._change(Path(__file__).with_name("ledger.sql").read_text(encoding="utf-8"))
 
     def _change(self, schema: str) -> None:
-        with self._explained():
-            self._connection.executescript(f"BEGIN IMMEDIATE;\n{schema}\nCOMMIT;")
+        try:
+            with self._explained():
+                self._connection.executescript(f"BEGIN IMMEDIATE;\n{schema}\nCOMMIT;")
+        except (LedgerCorrupt, StateError):
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            if self._version() != VERSION:  # else another command was faster
+                raise
+
+    def _version(self) -> int:
+        return int(self.query("PRAGMA user_version")[0][0])
 
     def _check(self) -> None:
-        version = self.query("PRAGMA user_version")[0][0]
+        version = self._version()
         if version > VERSION:
             raise StateError(f"{self._path}: made by a later release (version {version}, this one knows {VERSION})")
-        if self.query("PRAGMA page_count")[0][0] > _CHECKED_PAGES:
-            return
+        if self.query("PRAGMA page_count")[0][0] <= _CHECKED_PAGES:
+            self.check()
+
+    def check(self) -> None:
+        """Read all of it; raises `LedgerCorrupt`, `StateError`."""
         result = self.query("PRAGMA quick_check(1)")
         if result != [("ok",)]:
             raise LedgerCorrupt(f"{self._path}: {' '.join(result[0][0].split())}")

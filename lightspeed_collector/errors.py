@@ -47,7 +47,7 @@ class Refused(Error):
 
 
 class Busy(Error):
-    """The ingress can't be reached or has no time for us."""
+    """The ingress can't be reached or has no time for us, or another command holds what we need."""
 
     status = exits.TEMPFAIL
 

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from typing import TypeAlias
 
 from lightspeed_collector import events, names
-from lightspeed_collector.errors import Error
+from lightspeed_collector.errors import Error, LedgerCorrupt
 from lightspeed_collector.history import FORGOTTEN, Event, History
 from lightspeed_collector.quarantine import Quarantine
 from lightspeed_collector.report import Report
@@ -65,6 +65,8 @@ class Forgetting:
             identity = self._spool.look(member)
             if identity and self._spool.unlink(member):
                 self._tell(member, identity.size)
+        except LedgerCorrupt:
+            raise
         except Error as error:
             self._report.problem(error)
             return False
@@ -77,9 +79,9 @@ class Forgetting:
             self._report.problem(error)
 
     def _tell(self, member: str, size: int) -> None:
-        self._history.note([Event(time.time(), FORGOTTEN, member, size, "on request")])
         self._report.forgotten += 1
         log.info("forgot %s", member, extra=events.fields(events.CONVERSATION_FORGOTTEN, record=member))
+        self._history.note([Event(time.time(), FORGOTTEN, member, size, "on request")])
 
 
 def key(member: str) -> Key:

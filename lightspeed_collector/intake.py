@@ -59,18 +59,20 @@ class Intake:
                 return
             if kept != entry.member:
                 reason = f"{reason}; held as {kept}, another record had its name"
-            self._history.note([Event(time.time(), QUARANTINED, entry.member, entry.identity.size, reason)])
+            self._tell(entry, reason)
         except Gone:
             return
         except LedgerCorrupt:
             raise
         except Error as error:
             self._report.problem(error)
-            return
+
+    def _tell(self, entry: Entry, reason: str) -> None:
         self._report.quarantined += 1
         self._report.counted(exits.DATAERR)
         fields = events.fields(events.RECORD_QUARANTINED, record=entry.member, reason=reason)
         log.warning("quarantined %s: %s", entry.member, reason, extra=fields)
+        self._history.note([Event(time.time(), QUARANTINED, entry.member, entry.identity.size, reason)])
 
     def _refuse(self, entry: Entry, fault: str) -> None:
         if may_be_unfinished(self._spool, entry):

@@ -8,15 +8,17 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lightspeed_collector.errors import Locked, StateError
+from lightspeed_collector.errors import Busy, Locked, StateError
 
 log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 0.1
+_PATIENCE_SECONDS = 30.0
 
 
 @contextmanager
@@ -37,7 +39,7 @@ def held(path: Path) -> Iterator[None]:
 def waited_for(folder: Path, pause: Callable[[float], None]) -> Iterator[None]:
     """Hold a folder, as soon as nobody else does; there is nothing to hold in one that is missing.
 
-    `pause` waits some seconds, and may raise. Raises `StateError`.
+    `pause` waits some seconds, and may raise. Raises `StateError`; `Busy` when it takes long.
     """
     with ExitStack() as stack:
         try:
@@ -48,12 +50,7 @@ def waited_for(folder: Path, pause: Callable[[float], None]) -> Iterator[None]:
             raise StateError(f"{folder}: {error.strerror}") from error
         else:
             stack.callback(os.close, descriptor)
-            waits = False
-            while not _is_taken(descriptor):
-                if not waits:
-                    log.info("%s: held by another command, waiting for it", folder)
-                waits = True
-                pause(_PAUSE_SECONDS)
+            _wait(descriptor, folder, pause)
         yield
 
 
@@ -66,6 +63,17 @@ def folders(descriptors: Iterable[int]) -> None:
 def _take(descriptor: int) -> None:
     if not _is_taken(descriptor):
         raise Locked("another run is under way: nothing to do")
+
+
+def _wait(descriptor: int, folder: Path, pause: Callable[[float], None]) -> None:
+    until = time.monotonic() + _PATIENCE_SECONDS
+    if _is_taken(descriptor):
+        return
+    log.info("%s: held by another command, waiting for it", folder)
+    while not _is_taken(descriptor):
+        if time.monotonic() > until:
+            raise Busy(f"{folder}: held by another command for {_PATIENCE_SECONDS:.0f} seconds")
+        pause(_PAUSE_SECONDS)
 
 
 def _is_taken(descriptor: int) -> bool:

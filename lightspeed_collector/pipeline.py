@@ -63,7 +63,7 @@ class Pipeline:
         """Send all that waits; raises what keeps it from going on."""
         self._sweep()
         self._finish_accepted()
-        backlog = self._scan()
+        backlog = self.scan()
         self._respect_hold()
         self.progress.begin(len(backlog))
         for batch in self.ledger.claimed():
@@ -72,13 +72,17 @@ class Pipeline:
         if self.inquiry.undecided:
             raise Refused(f"the ingress answered {self.inquiry.undecided}: everything is kept")
 
-    def forget(self) -> None:
-        """Honour requests to forget, and send nothing."""
+    def tidy(self) -> None:
+        """Honour requests to forget, finish what was accepted, and send nothing."""
         self._sweep()
-        self._scan()
+        self._finish_accepted()
+        self.scan()
+        if self.withheld.keys:
+            log.warning("some requests to forget wait for a batch that may have been sent, and is not sent again now")
 
     def _sweep(self) -> None:
-        self.archives.sweep(batch.id for batch in self.ledger.claimed() + self.ledger.accepted())
+        known = self.ledger.claimed() + self.ledger.accepted()
+        self.archives.sweep((batch.id for batch in known), self.report.problem)
 
     def _ship(self, upcoming: Upcoming, *, again: bool = False) -> None:
         """`again`: the records may have been sent before, in a batch that is lost."""
@@ -111,7 +115,7 @@ class Pipeline:
     def _free(self, members: Iterable[str]) -> Iterator[str]:
         return (member for member in members if member not in self.withheld)
 
-    def _scan(self) -> Backlog:
+    def scan(self) -> Backlog:
         """The records that wait, after requests to forget some of them were honoured."""
         with self.quarantine.alone():
             self.quarantine.sweep()

@@ -101,9 +101,12 @@ def _kept_from(path: Path, state_dir: Path) -> str | None:
     if os.geteuid() != 0 or not state_dir.exists() or not (owner := state_dir.stat()).st_uid:
         return None
     command = ["test", "-r", str(path)]
-    done = subprocess.run(  # noqa: S603 - no shell, and nothing of a request
-        command, user=owner.st_uid, group=owner.st_gid, extra_groups=_groups(owner.st_uid), check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, and nothing of a request
+            command, user=owner.st_uid, group=owner.st_gid, extra_groups=_groups(owner.st_uid), check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None  # root without the right to become another user can't tell
     return None if done.returncode == 0 else _name(owner.st_uid)
 
 

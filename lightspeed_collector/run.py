@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 from lightspeed_collector import age, credentials, events, limits, lock, textfile
@@ -16,7 +16,7 @@ from lightspeed_collector.config import Config
 from lightspeed_collector.courier import Courier
 from lightspeed_collector.culprit import Inquiry
 from lightspeed_collector.database import Database
-from lightspeed_collector.errors import Error, LedgerCorrupt, Locked, SpoolError, Stopped
+from lightspeed_collector.errors import Error, LedgerCorrupt, Locked, SpoolError, StateError, Stopped
 from lightspeed_collector.exchange import Exchange, Tls
 from lightspeed_collector.forget import Forgetting
 from lightspeed_collector.history import History, Run
@@ -72,10 +72,13 @@ class Collection:
             return bool(spool.scan(self.stop.check).requests)
 
     def _work(self, state: State, began: float) -> None:
-        """A ledger is set aside when it shows itself corrupt twice: a read that failed once may look the same."""
-        with suppress(LedgerCorrupt):
-            return self._session(state, began)
+        """A ledger is set aside when it is corrupt at a second look as well: a read that fails once may look the same."""
         try:
+            return self._session(state, began)
+        except LedgerCorrupt as error:
+            log.warning("%s: looking again", error)
+        try:
+            state.check()
             self._session(state, began)
         except LedgerCorrupt as error:
             state.set_aside(error)
@@ -90,17 +93,15 @@ class Collection:
             for storage in sorted(spool.missing):
                 log.info("%s: no such folder, taken for an empty one", self.config.folders[storage])
             parts = _Parts(self, state, database, spool)
-            if not parts.ledger.settled:
-                _adopt(parts.archives, spool, parts.ledger)
+            self._carry_out(parts)
             if self.config.data_collector.enabled:
-                self._carry_out(parts.pipeline().run)
                 self._conclude(parts, began)
             else:
-                self._carry_out(parts.pipeline().forget)
+                parts.prune(time.time())
 
-    def _carry_out(self, work: Callable[[], None]) -> None:
+    def _carry_out(self, parts: _Parts) -> None:
         try:
-            work()
+            parts.carry_out()
         except LedgerCorrupt:
             raise
         except Error as error:
@@ -112,22 +113,13 @@ class Collection:
         """Limits, then report."""
         settings, now = self.config.data_collector, time.time()
         survey = parts.limits(now)
-        self.report.left = survey.records if survey.listed else None
+        self.report.left = survey.records if survey.listed and survey.told_apart else None
         seconds = time.monotonic() - began
+        parts.prune(now)
         run = Run(now - seconds, now, self.report.status, self.report.as_json(seconds))
         parts.history.record_run(run, self.report.totals() | {f"runs_{run.status}": 1})
-        parts.history.prune(now - settings.history_days * _DAY_SECONDS)
-        parts.sent.prune(now, settings.history_days * _DAY_SECONDS)
         textfile.write(settings, parts.history, survey, parts.quarantine)
         log.info("%s", self.report.line(seconds), extra=events.fields(events.RUN_DONE, **run.report))
-
-
-def _adopt(archives: Archives, spool: Spool, ledger: Ledger) -> None:
-    if archives.ids():
-        from lightspeed_collector import adopt
-
-        adopt.adopt(archives, spool, ledger)
-    ledger.settle(time.time())
 
 
 class _Parts:
@@ -140,11 +132,39 @@ class _Parts:
         self.ledger = Ledger(database)
         self.sent = Sent(database, spool)
         self.history = History(database)
-        self.quarantine = Quarantine(state.quarantine, run.stop.sleep)
+        self.quarantine = Quarantine(state.quarantine, run.stop.rest)
         self.archives = Archives(state.outgoing, settings.compression)
         self.exchange = exchange(run.config, run.stop, run.environ)
 
-    def pipeline(self) -> Pipeline:
+    def carry_out(self) -> None:
+        """What a run is for; while the collector is disabled, only what was asked to be forgotten."""
+        pipeline = self._pipeline()
+        try:
+            self._settle()
+        except (SpoolError, StateError):
+            pipeline.scan()
+            raise
+        if self._run.config.data_collector.enabled:
+            pipeline.run()
+        else:
+            pipeline.tidy()
+
+    def prune(self, now: float) -> None:
+        """Forget what is over `history_days` old."""
+        age = self._run.config.data_collector.history_days * _DAY_SECONDS
+        self.history.prune(now - age)
+        self.sent.prune(now, age)
+
+    def _settle(self) -> None:
+        if self.ledger.settled:
+            return
+        if self.archives.ids():
+            from lightspeed_collector import adopt
+
+            adopt.adopt(self.archives, self._spool, self.ledger)
+        self.ledger.settle(time.time())
+
+    def _pipeline(self) -> Pipeline:
         run, settings = self._run, self._run.config.data_collector
         room = Room(settings.max_archive_bytes)
         return Pipeline(
@@ -157,7 +177,7 @@ class _Parts:
             courier=courier(run.config, self.exchange, run.stop, run.report, run.environ),
             forgetting=Forgetting(self._spool, self.quarantine, self.history, run.report),
             room=room,
-            inquiry=Inquiry(room),
+            inquiry=Inquiry(room, _any_below),
             progress=run.progress,
             stop=run.stop,
             report=run.report,
@@ -188,6 +208,12 @@ class _Parts:
         if max_age is None:
             return None
         return age.look(self.history.watch(), now, time.clock_gettime(time.CLOCK_BOOTTIME), max_age)
+
+
+def _any_below(number: int) -> int:
+    import random
+
+    return random.randrange(number)  # noqa: S311 - no secret
 
 
 def exchange(config: Config, stop: Stop, environ: Mapping[str, str]) -> Exchange:

@@ -25,12 +25,13 @@ class Sent:
         self._database = database
         self._spool = spool
 
-    def __len__(self) -> int:
-        return int(self._database.query("SELECT count(*) FROM sent")[0][0])
+    def any(self) -> bool:
+        """Whether there is one."""
+        return bool(self._database.query("SELECT 1 FROM sent LIMIT 1"))
 
     def unsent(self, members: Iterable[str]) -> Iterator[str]:
         """Those of `members` (in order of their names) that were not sent, or are other files by now."""
-        if not self._database.query("SELECT 1 FROM sent LIMIT 1"):
+        if not self.any():
             yield from members
             return
         rest = iter(members)
@@ -45,7 +46,7 @@ class Sent:
         except SpoolError as error:
             self._spool.tell(error)
             return True
-        return found is not None and (found.size, found.mtime_ns) == (known.size, known.mtime_ns)
+        return found is not None and known.is_of_a_copy(found)
 
     def remove(self, delete: Callable[[Iterable[Entry]], Iterable[Entry]]) -> None:
         """Hand all of them to `delete`, which returns those that it did not delete; the others are forgotten."""

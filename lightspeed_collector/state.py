@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 
 from lightspeed_collector import events
@@ -44,6 +45,11 @@ class State:
             text = "%s is missing or empty, and begun anew: records that were sent and kept are sent again"
             log.warning(text, self.ledger, extra=events.fields(events.LEDGER_SET_ASIDE))
         return Database(self.ledger)
+
+    def check(self) -> None:
+        """Read all of the ledger; raises `LedgerCorrupt`, `StateError`."""
+        with closing(Database(self.ledger)) as database:
+            database.check()
 
     def set_aside(self, cause: LedgerCorrupt) -> None:
         """Keep a corrupt ledger for people to look at, and be ready for a new one; raises `StateError`."""

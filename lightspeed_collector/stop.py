@@ -71,6 +71,14 @@ class Stop:
         self._wait(seconds, lambda: self.requested)
         self.check()
 
+    def rest(self, seconds: float) -> None:
+        """As `sleep`, for a step that has to wait itself."""
+        step, self._step = self._step, None
+        try:
+            self.sleep(seconds)
+        finally:
+            self._step = step
+
     def run(self, work: Callable[[], T], seconds: float, abort: Callable[[], None]) -> T | None:
         """What `work` returns, or raises; None when it takes longer than `seconds` or a signal comes.
 

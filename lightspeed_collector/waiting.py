@@ -17,7 +17,8 @@ from lightspeed_collector.stop import Stop
 class Survey:
     """What waits in the spool: `kept` records were sent and stay, `strangers` are not ours.
 
-    Not `listed`: a folder could not be, and nothing here is of it. Not `measured`: nobody looked at bytes and age.
+    Not `listed`: a folder could not be, and nothing here is of it. Not `measured`: nobody looked at bytes and age. Not
+    `told_apart`: nobody knows which of the records that are there were sent.
     """
 
     records: int = 0
@@ -27,14 +28,17 @@ class Survey:
     strangers: int = 0
     listed: bool = True
     measured: bool = True
+    told_apart: bool = True
 
     def known(self) -> dict[str, float | None]:
         """The figures, None for what is not known; `oldest` is None as well when there is none."""
-        counted = {"records": self.records, "kept": self.kept, "strangers": self.strangers}
-        measured = {"bytes": self.bytes, "oldest": self.oldest}
+        told_apart, measured = self.listed and self.told_apart, self.listed and self.measured
         return {
-            **{key: value if self.listed else None for key, value in counted.items()},
-            **{key: value if self.listed and self.measured else None for key, value in measured.items()},
+            "records": self.records if told_apart else None,
+            "kept": self.kept if told_apart else None,
+            "strangers": self.strangers if self.listed else None,
+            "bytes": self.bytes if measured else None,
+            "oldest": self.oldest if measured else None,
         }
 
 
@@ -73,10 +77,12 @@ class Waiting:
 
     def count(self) -> Survey:
         """Only the number of records, for whoever has no time to look at each."""
-        total = len(self._scan.backlog)
-        kept = min(total, len(self._sent))
         return Survey(
-            records=total - kept, kept=kept, strangers=self._scan.strangers, listed=self._listed, measured=False
+            records=len(self._scan.backlog),
+            strangers=self._scan.strangers,
+            listed=self._listed,
+            measured=False,
+            told_apart=not self._sent.any(),
         )
 
     @property

@@ -52,10 +52,71 @@ def test_nothing_is_adopted_while_a_folder_is_away(meet: Met) -> None:
     ingress.script = [accept()]
     done = site.run()
     assert (done.status, len(ingress.uploads)) == (74, 1)
-    assert "nothing is sent while folders are away: feedback" in done.stderr
+    assert "nothing is sent while feedback is away" in done.stderr
     away.rename(site.feedback)
     assert site.run().status == 0
     assert (ingress.records, len(ingress.batches), site.waiting) == (spooled, 1, {})
+
+
+def test_folder_that_was_never_made_keeps_no_archive_of_others_back(meet: Met) -> None:
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
+    site.feedback.rmdir()
+    spooled = site.put(3)
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    ingress.script = [accept()]
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches), site.waiting) == (spooled, 1, {})
+
+
+def test_limits_and_requests_are_kept_while_nothing_can_be_adopted(meet: Met) -> None:
+    site, _ = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
+    site.put(1)
+    site.put(1, "feedback")
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    site.feedback.rename(site.folder / "away")
+    site.configure(max_spool_bytes=0)
+    site.put(2, conversation="gone")
+    (site.transcripts / ".forget_gone_00000001").touch()
+    done = site.run()
+    assert (done.status, "2 forgotten" in done.stderr) == (74, True)
+    assert list((site.state / "outgoing").iterdir()) != []
+
+
+@pytest.mark.parametrize("what", ["archive", "record"])
+def test_nothing_is_adopted_that_can_not_be_looked_at(meet: Met, what: str) -> None:
+    """It would be taken for lost, and sent again in another batch."""
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
+    spooled = site.put(3)
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    (archive,) = (site.state / "outgoing").iterdir()
+    locked = archive if what == "archive" else site.path(next(iter(spooled)))
+    locked.chmod(0)
+    ingress.script = [accept()]
+    done = site.run(prefix=bound())
+    assert (done.status, len(ingress.uploads)) == (73 if what == "archive" else 74, 1)
+    assert f"{locked.name}: Permission denied" in done.stderr
+    locked.chmod(0o644)
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches), site.waiting) == (spooled, 1, {})
+
+
+def test_records_that_were_not_there_when_their_archive_was_adopted_are_not_sent_again(meet: Met) -> None:
+    """The spool's mount point was there, and empty."""
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
+    spooled = site.put(3)
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    away = site.transcripts.rename(site.folder / "away")
+    site.transcripts.mkdir()
+    ingress.script = [accept()]
+    assert site.run().status == 0
+    site.transcripts.rmdir()
+    away.rename(site.transcripts)
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches)) == (spooled, 1)
 
 
 def test_stub_of_an_archive_is_not_adopted(site: Site, ingress: FaultyIngress) -> None:

@@ -16,7 +16,7 @@ class Play:
 
     def __init__(self, bad: set[str], meaning: Meaning, records: int = 8) -> None:
         self.room = Room(1 << 30, records)
-        self.inquiry = Inquiry(self.room)
+        self.inquiry = Inquiry(self.room, lambda number: number // 2)
         self.bad = bad
         self.refusal = Answer(meaning, "no", 400 if meaning is Meaning.MALFORMED else 413)
         self.sent: list[str] = []
@@ -56,9 +56,9 @@ def test_records_too_large_are_found_and_all_others_go(count: int, bad: set[int]
 
 @given(st.integers(3, 60), st.sets(st.integers(0, 59), max_size=8), st.integers(0, 2))
 def test_malformed_records_are_found_and_all_others_go(count: int, bad: set[int], good: int) -> None:
-    """Wherever they are, unless they are the oldest, the newest and the one in the middle."""
+    """Wherever they are, unless they are the oldest, the newest and the one chosen between."""
     members = [f"{number:02d}" for number in range(count)]
-    probes = (members[0], members[-1], members[count // 2])
+    probes = (members[0], members[-1], members[1 + (count - 2) // 2])
     culprits = {members[number] for number in bad if number < count} - {probes[good]}
     play = Play(culprits, Meaning.MALFORMED, count)
     play.play(members)
@@ -83,6 +83,17 @@ def test_refusal_that_passes_does_not_make_small_batches() -> None:
     assert (play.sent, play.uploads) == (members, 3)
 
 
+@given(st.integers(1, 60), st.data())
+def test_probes_are_different_records_of_the_batch(count: int, data: st.DataObject) -> None:
+    members = tuple(f"{number:02d}" for number in range(count))
+    inquiry = Inquiry(Room(1 << 30), lambda number: data.draw(st.integers(0, number - 1)))
+    if count > 1:
+        batch = Batch("id", "sha", 1, members, (SAME,) * count)
+        again = inquiry.refused(batch, Answer(Meaning.MALFORMED, "no", 400)).again
+        assert sorted(again) == list(members)
+        assert again[:2] == (members[0], members[-1])
+
+
 @given(st.integers(3, 60))
 def test_ingress_that_calls_all_malformed_is_not_believed(count: int) -> None:
     members = [f"{number:02d}" for number in range(count)]
@@ -101,14 +112,14 @@ def test_ingress_that_calls_all_too_large_is_not_believed_for_long() -> None:
 
 
 def test_records_too_large_by_our_own_measure_are_all_set_aside() -> None:
-    inquiry = Inquiry(Room(1 << 30))
+    inquiry = Inquiry(Room(1 << 30), int)
     ours = Answer(Meaning.TOO_LARGE, "over max_archive_bytes")
     for number in range(50):
         assert inquiry.refused(Batch("id", "sha", 1, (str(number),), (SAME,)), ours).culprits
 
 
 def test_single_suspect_stays_undecided_until_another_passes() -> None:
-    inquiry = Inquiry(Room(1 << 30))
+    inquiry = Inquiry(Room(1 << 30), int)
     verdict = inquiry.refused(Batch("id", "sha", 1, ("a",), (SAME,)), Answer(Meaning.MALFORMED, "400 Bad Request", 400))
     assert (verdict.ours, verdict.culprits, inquiry.undecided) == (False, (), "400 Bad Request")
     assert [entry.member for entry in inquiry.accepted()] == ["a"]

@@ -43,6 +43,24 @@ def test_collector_that_is_disabled_forgets_and_does_nothing_else(site: Site, in
     assert site.collector("history").stdout.count("forgotten") == 3
 
 
+def test_token_that_is_none_keeps_nothing_from_being_forgotten(site: Site) -> None:
+    site.configure(enabled=False, ingress_server_auth_token="a b")
+    site.put(1, conversation=GONE)
+    ask(site)
+    assert (site.run().status, site.waiting, requests(site)) == (0, {}, [])
+
+
+def test_collector_that_is_disabled_tells_of_requests_that_wait(meet: Met) -> None:
+    site, _ = meet(answer(503), retry_wait_seconds=1000)
+    site.put(1, conversation=GONE)
+    assert site.run().status == 75
+    ask(site)
+    site.configure(enabled=False)
+    done = site.run()
+    assert (done.status, len(requests(site))) == (0, 1)
+    assert "wait for a batch that may have been sent" in done.stderr
+
+
 def test_request_concerns_its_folder_alone(site: Site, ingress: FaultyIngress) -> None:
     feedback = site.put(1, "feedback", conversation=GONE)
     site.put(1, conversation=GONE)

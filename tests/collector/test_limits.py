@@ -67,6 +67,14 @@ def test_batch_that_was_accepted_and_can_not_be_removed_is_not_dropped(site: Sit
     assert (site.waiting, len(ingress.uploads)) == ({}, 1)
 
 
+def test_limits_are_kept_with_a_token_that_is_none(meet: Met) -> None:
+    site, ingress = meet(ingress_server_auth_token="a b", max_spool_bytes=0)
+    site.put(2)
+    done = site.run()
+    assert (done.status, ingress.uploads) == (78, [])
+    assert json.loads(site.collector("status", "--json").stdout)["last_run"]["status"] == 78
+
+
 def test_age_of_a_batch_on_its_way_is_no_warning(site: Site) -> None:
     site.configure(ingress_server_url=NOWHERE, max_record_age=DAY)
     site.put(1, age=timedelta(days=3))

@@ -206,6 +206,59 @@ def test_ledger_with_flipped_bits_never_stops_the_collector(meet: Met, seed: int
     assert ingress.records == {**first, **second}
 
 
+def test_damage_in_a_large_ledger_is_found_when_it_is_met(site: Site) -> None:
+    """It is too large to be read through at each start; what happened before is not done in silence."""
+    site.run()
+    ledger = site.state / "ledger.sqlite"
+    connection = sqlite3.connect(ledger)
+    with connection:
+        rows = ((float(number), "dropped", "x" * 100, 1, "y" * 100) for number in range(45_000))
+        connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
+    ((root,),) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'event'")
+    connection.close()
+    content = bytearray(ledger.read_bytes())
+    assert len(content) > 2048 * 4096
+    content[(root - 1) * 4096 : root * 4096] = b"\xff" * 4096
+    ledger.write_bytes(content)
+    bad = site.put(1, content=b"no record")
+    done = site.run()
+    assert (done.status, site.quarantined) == (65, bad)
+    assert f"quarantined {next(iter(bad))}" in done.stderr
+    assert "begun anew" in done.stderr
+    assert len(list(site.state.glob("ledger.sqlite.corrupt-*"))) == 1
+
+
+@pytest.mark.parametrize("kind", ["folder", "stranger"])
+def test_leftover_that_can_not_be_removed_is_told_and_stops_nothing(
+    site: Site, ingress: FaultyIngress, kind: str
+) -> None:
+    site.run()
+    name = f"{'0' * 32}.tar.gz" if kind == "folder" else "holiday.tar.gz"
+    (site.state / "outgoing" / name).mkdir()
+    spooled = site.put(2)
+    done = site.run()
+    assert (done.status, ingress.records, site.waiting) == (73 if kind == "folder" else 0, spooled, {})
+
+
+def test_run_that_waits_for_an_operator_in_the_middle_of_an_upload_goes_on(meet: Met) -> None:
+    gate = threading.Event()
+    site, ingress = meet(faults.gated(gate, accept()), accept(), max_archive_bytes=8192)
+    spooled = site.put(4)
+    bad = site.put(1, content=b"no record")
+    spooled |= site.put(4)
+    site.quarantine.mkdir(parents=True)
+    descriptor = os.open(site.quarantine, os.O_RDONLY)
+    with site.start("run") as run:
+        ingress.arrivals.get(timeout=30)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        gate.set()
+        run.wait_for("held by another command")
+        os.close(descriptor)
+        assert run.wait() == 65
+        assert not [line for line in run.log if "internal error" in line]
+    assert (ingress.records, site.quarantined, site.waiting) == (spooled, bad, {})
+
+
 def test_table_that_is_missing_is_a_corrupt_ledger(meet: Met) -> None:
     site, ingress = meet(answer(503))
     spooled = site.put(2)
