@@ -75,7 +75,7 @@ def test_only_the_ingress_of_the_collector_serves(library: str) -> None:
         ("sqlalchemy", {"conversations.py", "database.py", "postgres.py", "tally.py"}),
         ("jwt", {"auth/jwk.py", "auth/jwks.py"}),
         ("re2", {"redact.py", "auth/roles.py"}),
-        ("gunicorn", {"daemon/arrival.py", "daemon/response.py", "daemon/web.py", "daemon/worker.py"}),
+        ("gunicorn", {f"daemon/{name}.py" for name in ("arrival", "refusal", "response", "web", "worker")}),
         ("prometheus_client", {"instruments.py"}),
         ("yaml", {"daemon/config.py", "parse.py", "openapi.py"}),
     ],

@@ -24,10 +24,9 @@ from functools import partial
 from typing import Any
 
 from gunicorn import glogging
-from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.workers.gthread import ThreadWorker
 
-from lightspeed_stack.daemon import processors, response
+from lightspeed_stack.daemon import processors, refusal, response
 from lightspeed_stack.daemon.arrival import Connection, TooSlow
 
 log = logging.getLogger(__name__)
@@ -39,16 +38,6 @@ PAUSE_SECONDS = 0.01
 NEAR_MILLISECONDS = 5
 END_SECONDS = 5
 CUT_SECONDS = 2.0
-LINGER_SECONDS = 2.0
-LINGER_SILENCE_SECONDS = 0.5
-TOO_LARGE_BODY = (
-    b'{"detail":{"response":"Request header fields too large","cause":"A header of the request is too large."}}'
-)
-TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(TOO_LARGE_BODY), TOO_LARGE_BODY)
-)
-TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Worker(ThreadWorker):
@@ -159,8 +148,8 @@ class Worker(ThreadWorker):
         self._served.discard(conn)
         if not keep:
             if conn.arrival is not None and conn.arrival.is_late:
-                refuse(conn)
-            linger(conn.sock)
+                refusal.too_slow(conn)
+            refusal.linger(conn.sock)
             conn.close = _closed
         return keep
 
@@ -180,12 +169,7 @@ class Worker(ThreadWorker):
         return not answer.should_close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        if not isinstance(exc, LimitRequestHeaders):
-            super().handle_error(req, client, addr, exc)
-            return
-        log.info("a header of a request was too large: %s", addr[0] if addr else "-")
-        with suppress(OSError):
-            client.sendall(TOO_LARGE)
+        refusal.unreadable(client, addr, exc)
 
     def _asks_again(self, connection: socket.socket) -> bool:
         """Handing a connection back to the accepting thread and getting it again costs more than a small request."""
@@ -196,25 +180,8 @@ class Worker(ThreadWorker):
         return bool(near.poll(NEAR_MILLISECONDS))
 
 
-def refuse(conn: Any) -> None:
-    log.info("a client was too slow with its request and was disconnected: %s", conn.client[0] if conn.client else "-")
-    with suppress(OSError):
-        conn.sock.send(TOO_SLOW)
-
-
-def linger(connection: socket.socket) -> None:
-    """Close so that the peer gets all that was sent, even while it is sending itself (RFC 9112, section 9.6)."""
-    end = time.monotonic() + LINGER_SECONDS
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(LINGER_SILENCE_SECONDS)
-        while time.monotonic() < end and connection.recv(65536):
-            pass
-    connection.close()
-
-
 def _closed(graceful: bool = False) -> None:
-    """What is left to close of a connection that `linger` has closed."""
+    """What is left to close of a connection that `refusal.linger` has closed."""
 
 
 class Logger(glogging.Logger):
@@ -229,7 +196,7 @@ class Logger(glogging.Logger):
         error = sys.exc_info()[1]
         if isinstance(error, BlockingIOError | TimeoutError) and not isinstance(error, TooSlow):
             log.info("a client paused for too long and was disconnected")
-        elif not isinstance(error, TooSlow):  # `refuse` tells of it
+        elif not isinstance(error, TooSlow):  # `refusal.too_slow` tells of it
             super().exception(msg, *args, **kwargs)
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import re
 import select
@@ -265,6 +266,29 @@ def test_half_sent_requests_do_not_hold_their_threads(tmp_path: Path) -> None:
         for client in held:
             client.close()
         assert not any("Traceback" in line for line in server.log)
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization Bearer SECRET\r\n\r\n", b"400 "),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer SECRET\x01\r\n\r\n", b"400 "),
+        (b"GET /?key=SECRET of mine\r\n\r\n", b"400 "),
+        (b"GET /?key=SECRET HTTP/9.1\r\n\r\n", b"400 "),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: SECRET\r\n\r\n", b"501 "),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nExpect: SECRET\r\n\r\n", b"417 "),
+    ],
+)
+def test_what_is_no_request_is_repeated_nowhere(tmp_path: Path, request_head: bytes, status: bytes) -> None:
+    with Server(tmp_path) as server:
+        with socket.create_connection(server.address, 20) as client:
+            client.sendall(request_head)
+            head, _, body = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 " + status)
+        assert set(json.loads(body)["detail"]) == {"response", "cause"}
+        server.wait_for(r"no valid request \(\w+\): 127\.0\.0\.1")
+        server.stop()
+        assert not any("SECRET" in line for line in [*server.log, head.decode(), body.decode()])
 
 
 def readable(client: socket.socket, seconds: float) -> bool:
