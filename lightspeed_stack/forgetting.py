@@ -43,7 +43,7 @@ class Forgetting:
         self._withdraw(conversation_id)
 
     def sweep(self, now: datetime | None = None) -> None:
-        """Forget conversations that a crash left without a turn, but for those that still have records to withdraw.
+        """Forget conversations that came to nothing, but for those that still have records to withdraw.
 
         Raises SpoolError, ConversationsError.
         """

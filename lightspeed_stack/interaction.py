@@ -41,8 +41,7 @@ FAILED = "failed"
 class Asked:
     """A question that may be asked, redacted; `refusal` is the answer to one that is out of scope.
 
-    It `continues` a conversation that is known already, which it `begins` itself if it was announced.
-    `begun` is on the clock of time.perf_counter.
+    It `continues` a conversation that is known already. `begun` is on the clock of time.perf_counter.
     """
 
     user: User
@@ -60,7 +59,6 @@ class Asked:
     requested_model: str | None
     topic: str | None
     continues: bool
-    begins: bool
     started_at: datetime
     begun: float
     recorded: bool
@@ -138,7 +136,6 @@ class Interactions:
             requested_model=query.model,
             topic=question if query.generate_topic_summary else None,
             continues=past.conversation_id is not None,
-            begins=False,
             started_at=now,
             begun=begun,
             recorded=not private,
@@ -148,7 +145,7 @@ class Interactions:
         """To be called before the conversation's id is told: from then on its user may delete it."""
         if asked.continues or not self._memory.open(asked):
             return asked
-        return replace(asked, continues=True, begins=True)
+        return replace(asked, continues=True)
 
     def ask(self, asked: Asked) -> Answer:
         """The answer in one piece; a failure is counted, a cut recorded (no need to call `finish`), both are raised."""
@@ -192,7 +189,8 @@ class Interactions:
         """Remember the turn and keep its transcript, with what was said so far; never raises.
 
         Where nothing was said there is no turn; a question that failed so leaves no transcript either. A conversation
-        that its user deleted meanwhile stays deleted, and no transcript stays whose conversation can't be deleted.
+        that was announced stays even so: its client may be asking again in it. One that its user deleted meanwhile
+        stays deleted, and no transcript stays whose conversation can't be deleted.
         """
         self._count(asked, outcome, input_tokens, output_tokens)
         if asked.continues and self._memory.forgot(asked.conversation_id):
@@ -203,8 +201,6 @@ class Interactions:
         is_turn = bool(text) or outcome == COMPLETE
         if not self._remains(asked, answer, is_turn) and kept:
             self._transcripts.withdraw(asked.conversation_id)
-        if asked.begins and not (is_turn or kept):
-            self._memory.close_empty(asked.conversation_id)
 
     def _remains(self, asked: Asked, answer: str, is_turn: bool) -> bool:
         """Whether the conversation is still there, with the turn if it is one.

@@ -92,13 +92,6 @@ class Memory:
             return False
         return True
 
-    def close_empty(self, conversation_id: str) -> None:
-        """Forget a conversation that came to nothing; never raises."""
-        try:
-            self._conversations.close_empty(conversation_id)
-        except ConversationsError as error:
-            log.warning("a conversation without a turn stays: %s", error)
-
     def remember(self, asked: Asked, answer: str, now: datetime) -> bool:
         """Add the turn; one that can't be added is logged, since the user has the answer.
 

@@ -163,12 +163,20 @@ class TestAnnounce:
         made.forgetting.forget(asked.conversation_id)
         assert withdrawn(tmp_path, asked.conversation_id) > 0
 
-    def test_one_that_came_to_nothing_leaves_nothing(self, make: Make) -> None:
+    def test_one_that_came_to_nothing_is_not_listed(self, make: Make) -> None:
         made = make(user_data_collection={"transcripts_enabled": False})
         for outcome in (interaction.FAILED, interaction.DISCONNECTED):
             asked = made.interactions.announce(begin(made.interactions))
             made.interactions.finish(asked, "", outcome, 0, 0)
-            assert made.conversations.get(asked.conversation_id) is None
+        assert made.conversations.list(ALICE.id) == ()
+
+    def test_a_failure_takes_nothing_from_who_asks_again_meanwhile(self, made: Parts, tmp_path: Path) -> None:
+        first = made.interactions.announce(begin(made.interactions))
+        again = begin(made.interactions, query(conversation_id=first.conversation_id))
+        made.interactions.finish(first, "", interaction.FAILED, 0, 0)
+        made.interactions.finish(again, "answer", interaction.COMPLETE, 0, 0)
+        assert [turn.answer for turn in made.conversations.history(first.conversation_id)] == ["answer"]
+        assert [record["llm_response"] for record in transcripts(tmp_path)] == ["answer"]
 
 
 class TestRefusal:
