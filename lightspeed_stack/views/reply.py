@@ -24,10 +24,12 @@ def with_list(value: Mapping[str, object], key: str, pages: Iterable[Iterable[ob
 
 
 def _told(value: str, key: str, pages: Iterable[Iterable[object]]) -> Iterator[bytes]:
-    before = f"{value[:-1]},{key}:["
+    yield f"{value[:-1]},{key}:[".encode()
+    before = ""
     for page in pages:
-        yield (before + ",".join(map(_encode, page))).encode()
-        before = ","
+        if items := ",".join(map(_encode, page)):
+            yield (before + items).encode()
+            before = ","
     yield b"]}"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from pathlib import Path
@@ -72,6 +73,18 @@ class TestTopic:
 
 
 class TestRead:
+    @pytest.mark.parametrize("told", [1, 2])
+    def test_one_that_is_deleted_while_it_is_told_ends_where_it_is(self, client: FlaskClient, told: int) -> None:
+        identity = ask(client, "0")
+        for number in range(1, 16):
+            ask(client, str(number), conversation_id=identity)
+        answer = client.get(f"{ALL}/{identity}?user_id=alice", buffered=False)
+        body = answer.iter_encoded()
+        begun = [next(body) for _ in range(told)]
+        assert client.delete(f"{ALL}/{identity}?user_id=alice").json["deleted"]
+        turns = json.loads(b"".join([*begun, *body]))["chat_history"]
+        assert [turn["messages"][0]["content"] for turn in turns] == list("01234")
+
     def test_keys_and_their_order(self, client: FlaskClient) -> None:
         identity = ask(client, "one")
         assert re.fullmatch(
