@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import resource
 import select
 import selectors
 import socket
@@ -35,6 +36,8 @@ KEPT_CONNECTIONS = 128
 SILENT_CONNECTIONS = 256
 OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 PAUSE_SECONDS = 0.01
+ROOM = 8
+SPARE_DESCRIPTORS = 64
 NEAR_MILLISECONDS = 5
 END_SECONDS = 5
 CUT_SECONDS = 2.0
@@ -48,12 +51,16 @@ class Worker(ThreadWorker):
         self.cut_short: Callable[[], None] = lambda: None
         self._served: set[Connection] = set()
         self._is_ending = False
+        self._crowded = sys.maxsize
 
     def init_process(self) -> None:
         if self.processor is not None:
             processors.keep_to(self.processor)
         config: Any = self.cfg  # as attributes of its own, settings are found without a call
         config.__dict__.update({name: setting.get() for name, setting in config.settings.items()})
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if most != resource.RLIM_INFINITY:
+            self._crowded = most - min(SPARE_DESCRIPTORS, most // 4)
         super().init_process()
 
     @property
@@ -77,22 +84,24 @@ class Worker(ThreadWorker):
         except OSError as error:
             if error.errno not in OUT_OF_DESCRIPTORS:
                 raise
-            self._make_room()
+            if not self._make_room():
+                time.sleep(PAUSE_SECONDS)
             return
         self.nr_conns += 1
+        if client.fileno() >= self._crowded:  # the lowest that was free
+            self._make_room()
         conn = Connection(self.cfg, client, address, listener.getsockname())
         if conn.begins():
             self.enqueue_req(conn)
         else:
             self._await_first_byte(conn)
 
-    def _make_room(self) -> None:
-        """Who asks nothing goes before who is being answered."""
-        idle = self.pending_conns or self.keepalived_conns
-        if idle:
-            self._drop(idle.popleft())
-        else:
-            time.sleep(PAUSE_SECONDS)
+    def _make_room(self) -> bool:
+        """Who asks nothing goes before who is being answered, and so many that answering has descriptors, too."""
+        idle = self._idle
+        for _ in range(min(idle, ROOM)):
+            self._drop((self.pending_conns or self.keepalived_conns).popleft())
+        return idle > 0
 
     def _await_first_byte(self, conn: Connection) -> None:
         """Who connects and says nothing takes no thread, and no place from those who do."""

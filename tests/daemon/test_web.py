@@ -25,7 +25,7 @@ from tests.fakes import tls
 from tests.fakes.daemon import Process
 
 PROGRAM = """
-import os, pathlib, sys, time
+import contextlib, os, pathlib, sys, time
 from lightspeed_stack.daemon import config, listen, log, notify, web
 
 folder = pathlib.Path(sys.argv[1])
@@ -50,6 +50,11 @@ def make_app():
                     time.sleep(0.05)
                     yield b"x"
             return pieces()
+        if environ["PATH_INFO"] == "/files":
+            with contextlib.ExitStack() as opened:
+                files = [opened.enter_context(open("/dev/null")) for _ in range(8)]
+            start_response("200 OK", [])
+            return [str(len(files)).encode()]
         if environ["PATH_INFO"] == "/broken":
             start_response("200 OK", [("Content-Length", "5")])
             def pieces():
@@ -219,6 +224,14 @@ def test_a_worker_without_descriptors_drops_who_asks_nothing(tmp_path: Path) -> 
         assert [get(server.url) for _ in range(4)] == ["one"] * 4
         assert answer.read() == b"x" * 20
         assert not any("Traceback" in line for line in server.log)
+
+
+def test_what_the_silent_leave_of_descriptors_is_enough_to_answer_with(tmp_path: Path) -> None:
+    with Server(tmp_path, prefix=("prlimit", "--nofile=60")) as server, contextlib.ExitStack() as opened:
+        address, url = server.address, server.url + "/files"
+        for _ in range(100):
+            opened.enter_context(socket.create_connection(address))
+            assert get(url) == "8"
 
 
 def test_it_gives_itself_the_descriptors_that_it_may_have(tmp_path: Path) -> None:
