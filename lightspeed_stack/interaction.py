@@ -199,8 +199,12 @@ class Interactions:
         tokens, shown = (input_tokens, output_tokens), (*asked.chunks, *self._passages(chunks))
         kept = (bool(text) or outcome != FAILED) and self._transcripts.keep(asked, answer, outcome, tokens, shown)
         is_turn = bool(text) or outcome == COMPLETE
-        if not self._remains(asked, answer, is_turn) and kept:
+        if self._remains(asked, answer, is_turn) or not kept:
+            return
+        if asked.continues:
             self._transcripts.withdraw(asked.conversation_id)
+        else:
+            self._transcripts.give_up(asked.conversation_id)
 
     def _remains(self, asked: Asked, answer: str, is_turn: bool) -> bool:
         """Whether the conversation is still there, with the turn if it is one.

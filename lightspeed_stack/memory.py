@@ -7,6 +7,7 @@ renames or deletes it.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ MAX_TURNS = 200
 MAX_CHARACTERS = 4_000_000
 PAGE = 5  # turns that are read at once: each may have the size of a request
 TOPIC_CHARACTERS = 80
+AT_ONCE_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -108,11 +110,22 @@ class Memory:
         try:
             if asked.continues:
                 return self._conversations.go_on(asked.conversation_id, asked.user.id, turn)
-            self._conversations.remember(asked.conversation_id, asked.user.id, turn, _name(asked.topic))
+            self._begin(asked, turn)
         except (ConversationsError, Foreign) as error:
             log.error("a turn is not remembered: %s", error)
             return asked.continues
         return True
+
+    def _begin(self, asked: Asked, turn: Turn) -> None:
+        """A failure that comes at once may be a lost connection: then a new one is tried."""
+        given = asked.conversation_id, asked.user.id, turn, _name(asked.topic)
+        began = time.monotonic()
+        try:
+            self._conversations.remember(*given)
+        except ConversationsError:
+            if time.monotonic() - began > AT_ONCE_SECONDS:
+                raise
+            self._conversations.remember(*given)
 
     def forgot(self, conversation_id: str) -> bool:
         """Whether there is no such conversation any more; one that can't be looked up is taken to be there."""

@@ -59,11 +59,14 @@ class Transcripts:
         try:
             self._put(self._spool, asked.conversation_id, records.encode(record))
         except SpoolError as error:
-            self._metrics.not_spooled(KIND, error.cause)
-            lost = alerts.fields(alerts.TRANSCRIPT_LOST, conversation_id=asked.conversation_id, cause=error.cause)
-            log.error("a transcript is lost: %s", error, extra=lost)
+            self._lose(asked.conversation_id, error.cause, str(error))
             return False
         return True
+
+    def give_up(self, conversation_id: str) -> None:
+        """Withdraw that of a conversation which could not be begun: there is none that its user could delete."""
+        self._lose(conversation_id, "database", f"there is no conversation {conversation_id} to delete it with")
+        self.withdraw(conversation_id)
 
     def withdraw(self, conversation_id: str) -> None:
         """Those of the conversation are not to leave this host: nobody could delete them any more."""
@@ -72,6 +75,11 @@ class Transcripts:
                 self._spool.forget(conversation_id)
         except SpoolError as error:
             log.error("a transcript of a deleted conversation can't be withdrawn: %s", error)
+
+    def _lose(self, conversation_id: str, cause: str, reason: str) -> None:
+        self._metrics.not_spooled(KIND, cause)
+        fields = alerts.fields(alerts.TRANSCRIPT_LOST, conversation_id=conversation_id, cause=cause)
+        log.error("a transcript is lost: %s", reason, extra=fields)
 
     def _put(self, spool: Spool, conversation_id: str, data: bytes) -> None:
         began, now = time.perf_counter(), datetime.now(UTC)

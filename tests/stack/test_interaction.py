@@ -129,6 +129,8 @@ class TestFinish:
             made.interactions.finish(asked, "answer", interaction.COMPLETE, 0, 0)
             assert withdrawn(tmp_path, asked.conversation_id) == 1
         assert "a turn is not remembered" in caplog.text
+        assert caplog.text.count("a transcript is lost") == 2
+        assert b'ls_spool_failures_total{cause="database",kind="transcripts"} 2.0' in made.metrics.render()[0]
 
 
 class TestAnnounce:
