@@ -7,6 +7,7 @@ thread by sending a byte now and then. What is there already is read without loo
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import struct
@@ -23,6 +24,7 @@ from gunicorn.workers.gthread import TConn
 BODY_BYTES_A_SECOND = 500
 DEFAULT_SECONDS = 30.0
 SHORTEST_WAIT = 0.001
+NEAR_MILLISECONDS = 5
 
 
 class TooSlow(TimeoutError):
@@ -101,6 +103,7 @@ class Connection(TConn):
     timeout: float
     sock: Any
     arrival: Arrival | None = None
+    is_silent = False
 
     def begins(self) -> bool:
         """Whether there is something to read already, so that nobody need wait for it."""
@@ -114,7 +117,7 @@ class Connection(TConn):
         return True
 
     def init(self) -> None:
-        """Called at the beginning of every request."""
+        """Called at the beginning of every request; a client of TLS that says nothing yet has none."""
         if not self.initialized:
             self.initialized = True
             seconds = _receive_timeout(self.sock)
@@ -125,8 +128,16 @@ class Connection(TConn):
                 self.sock.settimeout(None)
             self.parser = Requests(self.cfg, self.sock, self.client)
             self.arrival = self.parser.unreader = Arrival(self.sock, seconds)
+            if self.cfg.is_ssl and not self._says_something():
+                self.is_silent = True
+                raise StopIteration  # gunicorn has nothing more to do for it
         elif self.arrival is not None:
             self.arrival.begin_head()
+
+    def _says_something(self) -> bool:
+        near = select.poll()
+        near.register(self.sock, select.POLLIN)
+        return bool(self.sock.pending() or near.poll(NEAR_MILLISECONDS))
 
 
 def _receive_timeout(sock: socket.socket) -> float:

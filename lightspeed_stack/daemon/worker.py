@@ -25,10 +25,10 @@ from functools import partial
 from typing import Any
 
 from gunicorn import glogging
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from lightspeed_stack.daemon import processors, refusal, response
-from lightspeed_stack.daemon.arrival import Connection, TooSlow
+from lightspeed_stack.daemon.arrival import NEAR_MILLISECONDS, Connection, TooSlow
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,6 @@ OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 PAUSE_SECONDS = 0.01
 ROOM = 8
 SPARE_DESCRIPTORS = 64
-NEAR_MILLISECONDS = 5
 END_SECONDS = 5
 CUT_SECONDS = 2.0
 
@@ -88,6 +87,8 @@ class Worker(ThreadWorker):
                 time.sleep(PAUSE_SECONDS)
             return
         self.nr_conns += 1
+        if len(self.pending_conns) >= SILENT_CONNECTIONS:
+            self._drop(self.pending_conns.popleft())
         if client.fileno() >= self._crowded:  # the lowest that was free
             self._make_room()
         conn = Connection(self.cfg, client, address, listener.getsockname())
@@ -104,9 +105,7 @@ class Worker(ThreadWorker):
         return idle > 0
 
     def _await_first_byte(self, conn: Connection) -> None:
-        """Who connects and says nothing takes no thread, and no place from those who do."""
-        if len(self.pending_conns) >= SILENT_CONNECTIONS:
-            self._drop(self.pending_conns.popleft())
+        """Who connects and says nothing takes no thread."""
         conn.set_timeout()
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
@@ -155,6 +154,9 @@ class Worker(ThreadWorker):
         while keep is True and self._asks_again(conn.sock):
             keep = super().handle(conn)
         self._served.discard(conn)
+        if conn.is_silent:
+            conn.is_silent = False
+            return _DEFER
         if not keep:
             if conn.arrival is not None and conn.arrival.is_late:
                 refusal.too_slow(conn)

@@ -1,6 +1,7 @@
 """gunicorn as this project runs it, in a real process around a small application."""
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -37,8 +38,9 @@ def load():
         raise config.ConfigError(config.Fault("file", "key", "is bad"))
     load.text = text
     pem = next(folder.glob("*.pem"), None)
-    return listen.Listen("127.0.0.1", 0, workers=2, threads=4, read_timeout_seconds=1, graceful_timeout_seconds=10,
-                         worker_directory=folder, tls_certificate=pem, tls_key=pem)
+    return listen.Listen("127.0.0.1", 0, workers=2, threads=4, read_timeout_seconds=int(os.environ.get("READ_TIMEOUT", 1)),
+                         graceful_timeout_seconds=10, worker_directory=folder,
+                         tls_certificate=pem, tls_key=pem)
 
 def make_app():
     text = load.text.encode()
@@ -358,6 +360,24 @@ def test_a_byte_now_and_then_holds_no_thread_within_tls(tmp_path: Path) -> None:
         with urllib.request.urlopen(server.url, timeout=20, context=context) as answer:
             assert answer.read() == b"one"
         assert not any("Traceback" in line for line in server.log)
+
+
+def test_who_says_nothing_after_the_handshake_of_tls_holds_no_thread_and_delays_no_stop(tmp_path: Path) -> None:
+    certificate = tls.certificate(tmp_path)
+    context = ssl.create_default_context(cafile=str(certificate))
+    with Server(tmp_path, {"READ_TIMEOUT": "60"}) as server, contextlib.ExitStack() as opened:
+        silent = [
+            opened.enter_context(
+                context.wrap_socket(socket.create_connection(server.address, 20), server_hostname="127.0.0.1")
+            )
+            for _ in range(24)
+        ]
+        for client in silent[:12]:
+            client.sendall(ASK)
+            assert b"".join(iter(functools.partial(client.recv, 65536), b"")).endswith(b"one")
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 8
 
 
 def drip(client: socket.socket) -> None:
