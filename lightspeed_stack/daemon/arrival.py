@@ -37,7 +37,7 @@ class Arrival(SocketUnreader):
     def __init__(self, sock: Any, seconds: float) -> None:
         super().__init__(sock)
         self._seconds = seconds
-        self._waits_for_all = isinstance(sock, ssl.SSLSocket)  # it knows no MSG_DONTWAIT
+        self._is_tls = isinstance(sock, ssl.SSLSocket)
         self.begin_head()
 
     def begin_head(self) -> None:
@@ -58,16 +58,20 @@ class Arrival(SocketUnreader):
         return data
 
     def _received(self, size: int) -> bytes:
-        if (
-            self.sock.gettimeout() is not None
-        ):  # gunicorn is throwing away what is left of a body, and waits as it likes
+        if self._is_tls:
+            return self._record(size)
+        if self.sock.gettimeout() is not None:  # gunicorn throws away what is left of a body, and waits as it likes
             return bytes(self.sock.recv(size))
-        if self._waits_for_all:
-            return self._awaited(size)
         try:
             return bytes(self.sock.recv(size, socket.MSG_DONTWAIT))
         except BlockingIOError:
             return self._awaited(size)
+
+    def _record(self, size: int) -> bytes:
+        """To its end: what is decrypted already makes no socket readable."""
+        data = self._awaited(size) if self.sock.gettimeout() is None else bytes(self.sock.recv(size))
+        rest = self.sock.pending()
+        return data + self.sock.recv(rest) if rest else data
 
     def _awaited(self, size: int) -> bytes:
         began = time.monotonic()

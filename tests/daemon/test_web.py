@@ -39,8 +39,7 @@ def load():
     load.text = text
     pem = next(folder.glob("*.pem"), None)
     return listen.Listen("127.0.0.1", 0, workers=2, threads=4, read_timeout_seconds=int(os.environ.get("READ_TIMEOUT", 1)),
-                         graceful_timeout_seconds=10, worker_directory=folder,
-                         tls_certificate=pem, tls_key=pem)
+                         graceful_timeout_seconds=10, worker_directory=folder, tls_certificate=pem, tls_key=pem)
 
 def make_app():
     text = load.text.encode()
@@ -378,6 +377,20 @@ def test_who_says_nothing_after_the_handshake_of_tls_holds_no_thread_and_delays_
         began = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - began < 8
+
+
+@pytest.mark.parametrize("size", [8191, 8192, 8193, 15_000])
+def test_a_request_behind_another_in_one_record_of_tls_is_answered(tmp_path: Path, size: int) -> None:
+    certificate = tls.certificate(tmp_path)
+    context = ssl.create_default_context(cafile=str(certificate))
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 7000\r\nX: %b\r\n\r\n"
+    first = head % (b"x" * (size - 7000 - len(head) + 2)) + b"y" * 7000
+    with (
+        Server(tmp_path) as server,
+        context.wrap_socket(socket.create_connection(server.address, 20), server_hostname="127.0.0.1") as client,
+    ):
+        client.sendall(first + ASK)
+        assert b"".join(iter(lambda: client.recv(65536), b"")).count(b"HTTP/1.1 200") == 2
 
 
 def drip(client: socket.socket) -> None:
