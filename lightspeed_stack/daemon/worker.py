@@ -29,6 +29,7 @@ from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from lightspeed_stack.daemon import processors, refusal, response
 from lightspeed_stack.daemon.arrival import NEAR_MILLISECONDS, Connection, TooSlow
+from lightspeed_stack.daemon.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,9 @@ class Worker(ThreadWorker):
         if most != resource.RLIM_INFINITY:
             self._crowded = most - min(SPARE_DESCRIPTORS, most // 4)
         super().init_process()
+
+    def get_thread_pool(self) -> Pool:
+        return Pool(max_workers=self.cfg.threads)
 
     @property
     def worker_connections(self) -> int:
@@ -133,10 +137,10 @@ class Worker(ThreadWorker):
         super().set_accept_enabled(enabled)
         if not self.alive and not self._is_ending:
             self._is_ending = True
-            threading.Thread(target=self._end, name="end", daemon=True).start()
+            _start(self._end)
 
     def handle_quit(self, sig: Any, frame: Any) -> None:
-        threading.Thread(target=self.cut_short, name="end", daemon=True).start()
+        _start(self.cut_short)
         super().handle_quit(sig, frame)
 
     def _end(self) -> None:
@@ -189,6 +193,11 @@ class Worker(ThreadWorker):
         near = select.poll()
         near.register(connection, select.POLLIN)
         return bool(near.poll(NEAR_MILLISECONDS))
+
+
+def _start(end: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # without a thread for it, requests in flight still have their time
+        threading.Thread(target=end, name="end", daemon=True).start()
 
 
 def _closed(graceful: bool = False) -> None:

@@ -393,6 +393,20 @@ def test_a_request_behind_another_in_one_record_of_tls_is_answered(tmp_path: Pat
         assert b"".join(iter(lambda: client.recv(65536), b"")).count(b"HTTP/1.1 200") == 2
 
 
+def test_a_worker_that_gets_no_more_threads_serves_with_those_it_has(tmp_path: Path) -> None:
+    """A stack of a gigabyte a thread, and room for two or three of them."""
+    limits = ("prlimit", f"--stack={1 << 30}:", f"--as={7 << 29}:")
+    with Server(tmp_path, prefix=limits) as server, contextlib.ExitStack() as opened:
+        held = [opened.enter_context(socket.create_connection(server.address, 20)) for _ in range(16)]
+        for client in held:
+            client.sendall(b"POST / HTTP/1.1\r\n")
+        assert [client.recv(65536)[:12] for client in held] == [b"HTTP/1.1 408"] * 16
+        assert [get(server.url) for _ in range(8)] == ["one"] * 8
+        server.wait_for(r"no more than [123] threads")
+        assert server.stop() == 0
+        assert not any("Traceback" in line for line in server.log)
+
+
 def drip(client: socket.socket) -> None:
     with contextlib.suppress(OSError):
         for _ in range(200):
