@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from concurrent.futures import wait
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lightspeed_stack import attachments, errors, passages, pieces, prompt
+from lightspeed_stack.asked import Asked
 from lightspeed_stack.calls import Calls
 from lightspeed_stack.providers.base import Answer
 
@@ -26,51 +28,17 @@ if TYPE_CHECKING:
     from lightspeed_stack.metrics import Metrics
     from lightspeed_stack.parse import Query
     from lightspeed_stack.providers import Registry
-    from lightspeed_stack.providers.base import Chunk, Client, Message, Model, Provider, Stream
+    from lightspeed_stack.providers.base import Chunk, Client, Stream
     from lightspeed_stack.redact import Redactor
     from lightspeed_stack.scope import Scope
     from lightspeed_stack.transcripts import Transcripts
+
+ANNOUNCE_SECONDS = 1.0
 
 COMPLETE = "complete"
 INTERRUPTED = "interrupted"
 DISCONNECTED = "disconnected"
 FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A question that may be asked, redacted; `refusal` is the answer to one that is out of scope.
-
-    It `continues` a conversation that is known already. `begun` is on the clock of time.perf_counter.
-    """
-
-    user: User
-    endpoint: str
-    conversation_id: str
-    provider: Provider
-    model: Model
-    messages: tuple[Message, ...]
-    question: str
-    attachments: tuple[Mapping[str, str], ...]
-    chunks: tuple[Chunk, ...]
-    truncated: bool
-    refusal: str | None
-    requested_provider: str | None
-    requested_model: str | None
-    topic: str | None
-    continues: bool
-    started_at: datetime
-    begun: float
-    recorded: bool
-
-    @property
-    def valid(self) -> bool:
-        return self.refusal is None
-
-    @property
-    def labels(self) -> tuple[str, str, str]:
-        """Provider, model and endpoint, as metrics tell calls apart."""
-        return self.model.provider, self.model.name, self.endpoint
 
 
 class Interactions:
@@ -142,10 +110,15 @@ class Interactions:
         )
 
     def announce(self, asked: Asked) -> Asked:
-        """To be called before the conversation's id is told: from then on its user may delete it."""
-        if asked.continues or not self._memory.open(asked):
+        """To be called before the conversation's id is told: from then on its user may delete it.
+
+        Who asks does not wait long for that; a database that is slower goes on with it until `finish`.
+        """
+        if asked.continues:
             return asked
-        return replace(asked, continues=True)
+        opening = self._memory.open(asked)
+        wait((opening,), ANNOUNCE_SECONDS)
+        return replace(asked, opening=opening)
 
     def ask(self, asked: Asked) -> Answer:
         """The answer in one piece; a failure is counted, a cut recorded (no need to call `finish`), both are raised."""
@@ -193,6 +166,7 @@ class Interactions:
         stays deleted, and no transcript stays whose conversation can't be deleted.
         """
         self._count(asked, outcome, input_tokens, output_tokens)
+        asked = asked.settled()
         if asked.continues and self._memory.forgot(asked.conversation_id):
             return
         answer = self._redactor.apply(text)

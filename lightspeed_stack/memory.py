@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,18 @@ from lightspeed_stack.conversations import Conversation, Conversations, Conversa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
     from datetime import datetime
 
+    from lightspeed_stack.asked import Asked
     from lightspeed_stack.auth import User
-    from lightspeed_stack.interaction import Asked
 
 MAX_TURNS = 200
 MAX_CHARACTERS = 4_000_000
 PAGE = 5  # turns that are read at once: each may have the size of a request
 TOPIC_CHARACTERS = 80
 AT_ONCE_SECONDS = 1.0
+OPENERS = 4  # conversations that are begun at once
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ NOTHING = Past(None, (), None)
 class Memory:
     def __init__(self, conversations: Conversations) -> None:
         self._conversations = conversations
+        self._opening = ThreadPoolExecutor(OPENERS, "conversations")
 
     def recall(self, user: User, conversation_id: str | None) -> Past:
         """The conversation to go on with; raises errors.NotFound, errors.Forbidden, ConversationsError."""
@@ -84,8 +88,11 @@ class Memory:
             )
         return known
 
-    def open(self, asked: Asked) -> bool:
+    def open(self, asked: Asked) -> Future[bool]:
         """Let a new conversation be known before its first answer, so that it can be deleted; whether that worked."""
+        return self._opening.submit(self._open, asked)
+
+    def _open(self, asked: Asked) -> bool:
         model = asked.model.provider, asked.model.name
         try:
             self._conversations.open(asked.conversation_id, asked.user.id, model, asked.started_at, _name(asked.topic))

@@ -16,7 +16,7 @@ from lightspeed_stack.spool import SpoolError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lightspeed_stack.interaction import Asked
+    from lightspeed_stack.asked import Asked
     from lightspeed_stack.metrics import Metrics
     from lightspeed_stack.optout import OptOuts
     from lightspeed_stack.providers.base import Chunk

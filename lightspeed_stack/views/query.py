@@ -14,7 +14,8 @@ from lightspeed_stack.views import reply
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lightspeed_stack.interaction import Asked, Interactions
+    from lightspeed_stack.asked import Asked
+    from lightspeed_stack.interaction import Interactions
     from lightspeed_stack.parse import Parser
     from lightspeed_stack.providers.base import Answer, Chunk
     from lightspeed_stack.views.door import Door

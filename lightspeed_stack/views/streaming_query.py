@@ -25,9 +25,10 @@ from lightspeed_stack.views.query import referenced_documents
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+    from lightspeed_stack.asked import Asked
     from lightspeed_stack.events import Teller
     from lightspeed_stack.front import Note
-    from lightspeed_stack.interaction import Asked, Interactions
+    from lightspeed_stack.interaction import Interactions
     from lightspeed_stack.parse import Parser
     from lightspeed_stack.streams import Streams
     from lightspeed_stack.views.door import Door

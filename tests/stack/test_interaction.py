@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from lightspeed_stack import interaction, parts
+from lightspeed_stack.asked import Asked
 from lightspeed_stack.auth import User
-from lightspeed_stack.interaction import Asked, Interactions
+from lightspeed_stack.interaction import Interactions
 from lightspeed_stack.parse import Query
 from lightspeed_stack.parts import Parts
 from tests.fakes.application import configuration, provider
