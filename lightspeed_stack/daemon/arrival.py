@@ -25,6 +25,7 @@ BODY_BYTES_A_SECOND = 500
 DEFAULT_SECONDS = 30.0
 SHORTEST_WAIT = 0.001
 NEAR_MILLISECONDS = 5
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class TooSlow(TimeoutError):
@@ -32,7 +33,10 @@ class TooSlow(TimeoutError):
 
 
 class Arrival(SocketUnreader):
-    """What gunicorn reads requests from. `is_late` is set when one is given up, after `give_up` was called."""
+    """What gunicorn reads requests from. `is_late` is set when one is given up, after `give_up` was called.
+
+    With `invites`, a client is told to send its body once somebody waits for it.
+    """
 
     def __init__(self, sock: Any, seconds: float) -> None:
         super().__init__(sock)
@@ -45,6 +49,7 @@ class Arrival(SocketUnreader):
         self._earns = False
         self._give_up: Callable[[], None] = _nothing
         self.is_late = False
+        self.invites = False
 
     def begin_body(self, give_up: Callable[[], None]) -> None:
         self._earns = True
@@ -74,6 +79,9 @@ class Arrival(SocketUnreader):
         return data + self.sock.recv(rest) if rest else data
 
     def _awaited(self, size: int) -> bytes:
+        if self.invites:
+            self.invites = False
+            self.sock.sendall(CONTINUE)
         began = time.monotonic()
         self.sock.settimeout(max(self._left, SHORTEST_WAIT))
         try:

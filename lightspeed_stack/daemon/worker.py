@@ -170,8 +170,10 @@ class Worker(ThreadWorker):
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         conn.arrival.begin_body(req.force_close)
+        if req._expected_100_continue:  # gunicorn would say so to whose body nobody reads
+            req._expected_100_continue, conn.arrival.invites = False, True
         answer, environ = response.create(req, conn, self.cfg)
-        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+        if not self.alive or conn.arrival.invites or len(self.keepalived_conns) >= self.max_keepalived:
             answer.force_close()
         try:
             response.run(self.wsgi, environ, answer)

@@ -146,6 +146,19 @@ class TestBodies:
             )
             assert received(sock).startswith(b"HTTP/1.1 413 ")
 
+    @pytest.mark.parametrize(("length", "answers"), [(100_000_000, [b"413"]), (16, [b"100", b"200"])])
+    def test_one_is_asked_for_only_when_it_is_wanted(self, stack: Stack, length: int, answers: list[bytes]) -> None:
+        with closing(connect(stack)) as sock:
+            sock.sendall(
+                b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % length
+            )
+            told = sock.recv(65536)
+            if told == b"HTTP/1.1 100 Continue\r\n\r\n":
+                sock.sendall(b'{"query": "why"}')
+            told += b"".join(iter(lambda: sock.recv(65536), b""))
+        assert re.findall(rb"HTTP/1\.1 (\d+)", told) == answers
+
     def test_one_too_large_that_is_sent_all_the_same_gets_its_answer(self, stack: Stack) -> None:
         answer = requests.post(
             f"{stack.url}/v1/query",
