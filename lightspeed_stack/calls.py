@@ -12,7 +12,8 @@ from contextlib import contextmanager
 class Call:
     """One question; its provider says how to end the wait for the answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool) -> None:
+        self.patient = patient
         self._stop: Callable[[], None] = _nothing
         self._is_cut = False
 
@@ -33,8 +34,8 @@ class Calls:
         self._is_over = False
 
     @contextmanager
-    def begin(self) -> Iterator[Call]:
-        call = Call()
+    def begin(self, *, patient: bool = True) -> Iterator[Call]:
+        call = Call(patient=patient)
         self._waiting.add(call)
         if self._is_over:
             call.cut_short()

@@ -24,11 +24,12 @@ from lightspeed_stack.providers.base import Answer
 if TYPE_CHECKING:
     from lightspeed_stack.auth import User
     from lightspeed_stack.config import Service
+    from lightspeed_stack.conversations import Turn
     from lightspeed_stack.memory import Memory, Past
     from lightspeed_stack.metrics import Metrics
     from lightspeed_stack.parse import Query
     from lightspeed_stack.providers import Registry
-    from lightspeed_stack.providers.base import Chunk, Client, Stream
+    from lightspeed_stack.providers.base import Chunk, Client, Model, Provider, Stream
     from lightspeed_stack.redact import Redactor
     from lightspeed_stack.scope import Scope
     from lightspeed_stack.transcripts import Transcripts
@@ -75,6 +76,7 @@ class Interactions:
     ) -> Asked:
         """Decide who continues what, with which model, and what it is told; raises errors.Error.
 
+        A question that is cut short while its scope is judged is recorded: no need to call `finish`.
         What is `private` is remembered as a part of its conversation but not recorded.
         """
         begun = time.perf_counter()
@@ -85,10 +87,10 @@ class Interactions:
         past = self._redacted(self._memory.recall(user, query.conversation_id))
         provider, model = self._registry.choose(query.provider, query.model, past.last_used)
         question = redact(query.query)
-        refusal = self._scope.refusal(question, past.turns, provider, model)
-        chunks = self._passages(self._retrieve(question)) if refusal is None else ()
+        refusal, is_cut = self._refusal(question, past.turns, provider, model)
+        chunks = self._passages(self._retrieve(question)) if refusal is None and not is_cut else ()
         told = prompt.build(system, past.turns, chunks, question, files, model.context_window, model.identifier)
-        return Asked(
+        asked = Asked(
             user=user,
             endpoint=endpoint,
             conversation_id=past.conversation_id or str(uuid.uuid4()),
@@ -108,6 +110,11 @@ class Interactions:
             begun=begun,
             recorded=not private,
         )
+        if is_cut:
+            self._metrics.asked(*asked.labels)
+            self._interrupt(asked)
+            raise errors.Stopping
+        return asked
 
     def announce(self, asked: Asked) -> Asked:
         """To be called before the conversation's id is told: from then on its user may delete it.
@@ -129,7 +136,7 @@ class Interactions:
             with self._calls.begin() as call:
                 return asked.provider.ask(asked.messages, asked.model.name, call)
         except errors.Stopping:
-            self.finish(self.announce(asked), "", INTERRUPTED, 0, 0)
+            self._interrupt(asked)
             raise
         except errors.Error:
             self._metrics.failed(*asked.labels, time.perf_counter() - asked.begun)
@@ -188,6 +195,19 @@ class Interactions:
         if is_turn:
             return self._memory.remember(asked, answer, datetime.now(UTC))
         return asked.continues and not self._memory.forgot(asked.conversation_id)
+
+    def _refusal(
+        self, question: str, turns: tuple[Turn, ...], provider: Provider, model: Model
+    ) -> tuple[str | None, bool]:
+        """And whether the judging was cut short."""
+        try:
+            with self._calls.begin(patient=False) as call:
+                return self._scope.refusal(question, turns, provider, model, call), False
+        except errors.Stopping:
+            return None, True
+
+    def _interrupt(self, asked: Asked) -> None:
+        self.finish(self.announce(asked), "", INTERRUPTED, 0, 0)
 
     def _redacted(self, past: Past) -> Past:
         """What was remembered before a filter was configured must not reach the provider now."""

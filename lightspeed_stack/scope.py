@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lightspeed_stack.config import QueryValidity
     from lightspeed_stack.conversations import Turn
     from lightspeed_stack.providers import Registry
-    from lightspeed_stack.providers.base import Message, Model, Provider
+    from lightspeed_stack.providers.base import Call, Message, Model, Provider
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +23,17 @@ class Scope:
         self._settings = settings
         self._registry = registry
 
-    def refusal(self, question: str, turns: Sequence[Turn], provider: Provider, model: Model) -> str | None:
-        """None for a question in scope. `provider` and `model` judge it unless the configuration names others."""
+    def refusal(self, question: str, turns: Sequence[Turn], provider: Provider, model: Model, call: Call) -> str | None:
+        """None for a question in scope. `provider` and `model` judge it unless the configuration names others.
+
+        Raises errors.Stopping when the `call` to who judges is cut short.
+        """
         if self._settings.mode == "off":
             return None
 
         def ask(messages: Sequence[Message]) -> str:
             judge, judging = self._judge(provider, model)
-            return judge.ask(messages, judging.name).text
+            return judge.ask(messages, judging.name, call).text
 
         previous = turns[-1].question if turns else None
         in_scope = validity.check(question, self._settings, ask, previous, _unjudged)

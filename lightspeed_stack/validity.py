@@ -44,7 +44,10 @@ def check(
     previous: str | None = None,
     on_failure: Callable[[], None] | None = None,
 ) -> bool:
-    """`previous` is the user's question before this one in the same conversation; `ask` may raise `errors.Error`."""
+    """`previous` is the user's question before this one in the same conversation.
+
+    `ask` may raise `errors.Error`; only Stopping is passed on.
+    """
     if config.mode == "keywords":
         return _mentions(question, config.keywords) or (previous is not None and len(_words(question)) <= SHORT)
     if config.mode == "provider":
@@ -96,6 +99,8 @@ def _judged(question: str, topic: str, ask: Ask, previous: str | None) -> bool |
     messages = (Message("system", INSTRUCTIONS.format(topic=topic)), Message("user", _put(question, previous)))
     try:
         answer = ask(messages)
+    except errors.Stopping:
+        raise
     except errors.Error:
         return None
     word = next(_verdict_words(answer), "")

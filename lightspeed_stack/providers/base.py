@@ -87,7 +87,10 @@ class Client(Poll, Protocol):
 
 
 class Call(Protocol):
-    """A user's wait for an answer in one piece."""
+    """A user's wait for an answer in one piece: who is `patient` lets a server be silent until its answer is whole."""
+
+    @property
+    def patient(self) -> bool: ...
 
     def stops_by(self, stop: Callable[[], None]) -> None:
         """Calling `stop`, from any thread, ends the wait: `ask` raises errors.Stopping."""
@@ -124,7 +127,7 @@ class Provider(Protocol):
     def models(self) -> Sequence[Model]: ...
 
     def ask(self, messages: Sequence[Message], model: str, call: Call | None = None) -> Answer:
-        """With a `call` a server may be silent until its answer is whole; without, no longer than in a stream."""
+        """Without a patient `call` a server may not be silent for longer than in a stream."""
 
     def stream(self, messages: Sequence[Message], model: str, client: Client | None = None) -> Stream:
         """The provider is asked when the iteration begins; the look-up of a name, which may block, is done here."""

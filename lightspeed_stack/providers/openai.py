@@ -53,7 +53,7 @@ class OpenAI:
     def ask(self, messages: Sequence[Message], model: str, call: Call | None = None) -> Answer:
         self._api.look_up()
         try:
-            exchange = self._api.ask(completions.question(messages, model), patient=call is not None)
+            exchange = self._api.ask(completions.question(messages, model), patient=call is not None and call.patient)
             if call is not None:
                 call.stops_by(exchange.abort)
             answer = completions.answer(_whole(exchange))

@@ -5,6 +5,7 @@ The order is upstream's: a body that is too large or no JSON is refused before a
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -14,6 +15,8 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from lightspeed_stack import errors, front, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lightspeed_stack.auth import Gate, User
     from lightspeed_stack.optout import OptOuts
     from lightspeed_stack.pseudonym import Pseudonym
@@ -61,6 +64,15 @@ class Door:
     def note(self, outcome: str) -> None:
         """One word for the log line."""
         request.environ[front.NOTE].outcome = outcome
+
+    @contextmanager
+    def noting(self, error: type[errors.Error], outcome: str) -> Iterator[None]:
+        """As `note`, for such an error in the block."""
+        try:
+            yield
+        except error:
+            self.note(outcome)
+            raise
 
 
 def _request() -> Request:

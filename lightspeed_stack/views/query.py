@@ -36,21 +36,15 @@ class QueryView(View):
         query = self._parser.query(body)
         self._door.allow(user, "query")
         private = self._door.is_private(user)
-        asked = self._interactions.begin(user, query, datetime.now(UTC), private=private)
-        self._door.concerns(asked.conversation_id)
-        answer = self._ask(asked)
+        with self._door.noting(errors.Stopping, interaction.INTERRUPTED):
+            asked = self._interactions.begin(user, query, datetime.now(UTC), private=private)
+            self._door.concerns(asked.conversation_id)
+            answer = self._interactions.ask(asked)
         self._interactions.finish(
             asked, answer.text, interaction.COMPLETE, answer.input_tokens, answer.output_tokens, answer.chunks
         )
         self._door.note(interaction.COMPLETE if asked.valid else "refused")
         return reply.as_json(_told(asked, answer))
-
-    def _ask(self, asked: Asked) -> Answer:
-        try:
-            return self._interactions.ask(asked)
-        except errors.Stopping:
-            self._door.note(interaction.INTERRUPTED)
-            raise
 
 
 def _told(asked: Asked, answer: Answer) -> dict[str, object]:

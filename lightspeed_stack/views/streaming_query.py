@@ -59,9 +59,9 @@ class StreamingQueryView(View):
         query = self._parser.query(body)
         self._door.allow(user, "streaming_query")
         private = self._door.is_private(user)
-        asked = self.interactions.announce(
-            self.interactions.begin(user, query, datetime.now(UTC), ENDPOINT, private=private)
-        )
+        with self._door.noting(errors.Stopping, interaction.INTERRUPTED):
+            asked = self.interactions.begin(user, query, datetime.now(UTC), ENDPOINT, private=private)
+        asked = self.interactions.announce(asked)
         self._door.concerns(asked.conversation_id)
         teller = events.teller(query.media_type)
         telling = _Telling(self, asked, teller, request.environ)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lightspeed_stack import config
+from lightspeed_stack import calls, config
 from lightspeed_stack.conversations import Turn
 from lightspeed_stack.providers import Registry
 from lightspeed_stack.providers.base import Answer, Call, Client, Message, Model, Stream
@@ -26,7 +26,8 @@ class Judge:
         return (Model(self.name, "m"),)
 
     def ask(self, messages: Sequence[Message], model: str, call: Call | None = None) -> Answer:
-        assert call is None, "a judge that is silent is not waited for as long"
+        assert call is not None
+        assert not call.patient, "a judge that is silent is not waited for as long"
         self.asked.append((messages, model))
         return Answer(self.verdict, 0, 0)
 
@@ -43,7 +44,9 @@ def settings(mode: str, provider: str | None = None, model: str | None = None) -
 
 def refusal(validity: config.QueryValidity, chosen: Judge, other: Judge, *turns: Turn) -> str | None:
     registry = Registry((chosen, other), chosen.name, None, {})
-    return Scope(validity, registry).refusal("And then?", turns, chosen, Model(chosen.name, "m"))
+    return Scope(validity, registry).refusal(
+        "And then?", turns, chosen, Model(chosen.name, "m"), calls.Call(patient=False)
+    )
 
 
 def test_off() -> None:

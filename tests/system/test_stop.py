@@ -86,6 +86,26 @@ def test_one_that_nobody_takes_is_recorded_too(tmp_path: Path) -> None:
         assert "and so on" in record["llm_response"]
 
 
+@pytest.mark.parametrize("path", ["/v1/query", "/v1/streaming_query"])
+def test_a_question_whose_scope_is_being_judged(tmp_path: Path, path: str) -> None:
+    service = {"graceful_timeout_seconds": 1}
+    judged = {"service": service, "query_validity": {"mode": "provider", "topic": "Linux"}}
+    with (
+        FakeProvider(behaviour="silent") as fake,
+        Stack(tmp_path, merged(provider(fake.url), judged)) as stack,
+        ThreadPoolExecutor() as threads,
+    ):
+        answer = threads.submit(requests.post, stack.url + path, json={"query": "?"}, timeout=DEADLINE)
+        assert fake.wait_until(lambda fake: len(fake.asked) == 1)
+        stack.signal(signal.SIGTERM)
+        told = answer.result(DEADLINE)
+        assert (told.status_code, told.headers["Retry-After"]) == (503, "1")
+        [record] = records(stack)
+        assert (record["redacted_query"], record["llm_response"]) == ("?", "")
+        assert record["extensions"]["outcome"] == "interrupted"
+        stack.wait_for(rf"POST {path} 503 .* outcome=interrupted")
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGHUP])
 def test_a_question_that_waits_for_its_whole_answer(tmp_path: Path, stop: signal.Signals) -> None:
     with (
