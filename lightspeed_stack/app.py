@@ -80,7 +80,9 @@ def prepare(config: Config) -> None:
             log.warning("%s", error)
     try:
         remembered = Conversations(database.address(config.database, config.state_dir))  # makes the tables
-        Forgetting(remembered, spools).sweep()
+        remembered.ping()
+        if config.database.postgres is None:  # other hosts may share one, and have records here unseen
+            Forgetting(remembered, spools).sweep()
     except ConversationsError as error:
         log.error("conversations can't be remembered: %s", error)
     except SpoolError as error:

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from lightspeed_stack import app, parse
 from lightspeed_stack.conversations import Conversations
 from lightspeed_stack.daemon.config import ConfigError
+from tests.fakes import postgres
 from tests.fakes.application import application, configuration, provider
 from tests.stack.conftest import MakeClient
 
@@ -294,6 +295,21 @@ class TestWiring:
             conversations.open(identity, "alice", ("p", "m"), began, None)
         app.prepare(settings)
         assert (conversations.has("old"), conversations.has("new")) == (False, True)
+
+    def test_prepare_leaves_what_another_host_may_have_records_of(self, tmp_path: Path) -> None:
+        if why := postgres.missing():
+            pytest.skip(why)
+        server = postgres.Postgres()
+        try:
+            server.start()
+            kept = Conversations(server.url)
+            kept.open("c-1", "alice", ("p", "m"), datetime.now(UTC) - timedelta(days=2), None)
+            database = {"host": str(server.directory), "db": "postgres", "user": postgres.USER, "ssl_mode": "disable"}
+            app.prepare(configuration(tmp_path, {"database": {"postgres": database}}))
+            assert kept.has("c-1")
+            kept.close()
+        finally:
+            server.remove()
 
     def test_prepare_removes_what_a_crash_left(self, tmp_path: Path) -> None:
         folder = tmp_path / "spool" / "feedback"
