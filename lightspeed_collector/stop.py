@@ -98,7 +98,7 @@ class Stop:
         until = time.monotonic() + seconds
         while not enough() and (left := until - time.monotonic()) > 0:
             self.calm()
-            if self._step and not self.requested and self._step():
+            if self._step and not self.requested and (self._step() or enough()):
                 continue
             with suppress(queue.Empty):
                 self._bell.get(timeout=min(left, _BEAT_SECONDS))

@@ -241,19 +241,21 @@ def test_leftover_that_can_not_be_removed_is_told_and_stops_nothing(
 
 
 def test_run_that_waits_for_an_operator_in_the_middle_of_an_upload_goes_on(meet: Met) -> None:
-    gate = threading.Event()
-    site, ingress = meet(faults.gated(gate, accept()), accept(), max_archive_bytes=8192)
-    spooled = site.put(4)
+    """The third batch, in which a record is none, is built while the second is on its way."""
+    first, second = threading.Event(), threading.Event()
+    site, ingress = meet(faults.gated(first, accept()), faults.gated(second, accept()), accept(), max_archive_bytes=8192)
+    spooled = site.put(7)
     bad = site.put(1, content=b"no record")
-    spooled |= site.put(4)
+    spooled |= site.put(1)
     site.quarantine.mkdir(parents=True)
     descriptor = os.open(site.quarantine, os.O_RDONLY)
     with site.start("run") as run:
         ingress.arrivals.get(timeout=30)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        gate.set()
+        first.set()
         run.wait_for("held by another command")
         os.close(descriptor)
+        second.set()
         assert run.wait() == 65
         assert not [line for line in run.log if "internal error" in line]
     assert (ingress.records, site.quarantined, site.waiting) == (spooled, bad, {})
