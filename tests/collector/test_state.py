@@ -243,7 +243,9 @@ def test_leftover_that_can_not_be_removed_is_told_and_stops_nothing(
 def test_run_that_waits_for_an_operator_in_the_middle_of_an_upload_goes_on(meet: Met) -> None:
     """The third batch, in which a record is none, is built while the second is on its way."""
     first, second = threading.Event(), threading.Event()
-    site, ingress = meet(faults.gated(first, accept()), faults.gated(second, accept()), accept(), max_archive_bytes=8192)
+    site, ingress = meet(
+        faults.gated(first, accept()), faults.gated(second, accept()), accept(), max_archive_bytes=8192
+    )
     spooled = site.put(7)
     bad = site.put(1, content=b"no record")
     spooled |= site.put(1)
