@@ -71,10 +71,10 @@ class Memory:
                     return
                 yield turn
 
-    def told(self, known: Conversation) -> Iterator[tuple[Turn, ...]]:
-        """All its turns, a page at a time; raises ConversationsError at any of them."""
+    def told(self, known: Conversation) -> Iterator[Turn]:
+        """All its turns, read a page at a time; raises ConversationsError at any of them."""
         for after in range(0, known.message_count, PAGE):
-            yield self._conversations.history(known.id, after, min(after + PAGE, known.message_count))
+            yield from self._conversations.history(known.id, after, min(after + PAGE, known.message_count))
 
     def own(self, user: User, conversation_id: str, action: str) -> Conversation:
         """The conversation, if it is the user's; raises as `recall` does, naming the action."""

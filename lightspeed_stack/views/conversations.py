@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from flask import Response
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lightspeed_stack.memory import Memory
     from lightspeed_stack.views.door import Door
 
+FEW = 5  # turns that are told in one piece, with its length
 RECORDS = "Records of this conversation that have not left this host will be removed unsent."
 
 
@@ -58,11 +59,11 @@ class ConversationView(MethodView):
     def get(self, conversation_id: str) -> Response:
         user = self._door.enter_for("get_conversation")
         known = self._memory.own(user, parse.conversation_id(conversation_id), "read")
-        pages = ([_told(turn) for turn in turns] for turns in self._memory.told(known))
-        first = next(pages, [])
-        if known.message_count == len(first):
-            return reply.as_json({"conversation_id": known.id, "chat_history": first})
-        return reply.with_list({"conversation_id": known.id}, "chat_history", chain([first], pages))
+        turns = map(_told, self._memory.told(known))
+        if known.message_count <= FEW:
+            return reply.as_json({"conversation_id": known.id, "chat_history": list(turns)})
+        first = list(islice(turns, 1))
+        return reply.with_list({"conversation_id": known.id}, "chat_history", chain(first, turns))
 
     def put(self, conversation_id: str) -> Response:
         body = self._door.body()

@@ -18,18 +18,17 @@ def as_json(value: object, status: int = 200, headers: Mapping[str, str] | None 
     return Whole(_encode(value).encode(), status, headers, content_type="application/json")
 
 
-def with_list(value: Mapping[str, object], key: str, pages: Iterable[Iterable[object]]) -> Response:
-    """`value` with a list as its last key, sent page by page: what is long need not fit into memory."""
-    return Response(_told(_encode(value), _encode(key), pages), content_type="application/json")
+def with_list(value: Mapping[str, object], key: str, items: Iterable[object]) -> Response:
+    """`value` with a list as its last key, sent item by item: what is long need not fit into memory."""
+    return Response(_told(_encode(value), _encode(key), items), content_type="application/json")
 
 
-def _told(value: str, key: str, pages: Iterable[Iterable[object]]) -> Iterator[bytes]:
+def _told(value: str, key: str, items: Iterable[object]) -> Iterator[bytes]:
     yield f"{value[:-1]},{key}:[".encode()
-    before = ""
-    for page in pages:
-        if items := ",".join(map(_encode, page)):
-            yield (before + items).encode()
-            before = ","
+    before = b""
+    for item in items:
+        yield before + _encode(item).encode()
+        before = b","
     yield b"]}"
 
 

@@ -53,14 +53,13 @@ def test_only_as_many_characters_of_a_long_one(conversations: Conversations, lat
 
 
 @pytest.mark.parametrize("count", [1, memory.PAGE, memory.PAGE + 1, 3 * memory.PAGE + 2])
-def test_all_is_told_a_page_at_a_time(conversations: Conversations, count: int) -> None:
+def test_all_is_told(conversations: Conversations, count: int) -> None:
     for number in range(count):
         conversations.remember(ID, "alice", turn(str(number)))
     remembered = Memory(conversations)
     assert [turn.question for turn in remembered.recall(ALICE, ID).turns] == list(map(str, range(count)))
-    pages = list(remembered.told(remembered.own(ALICE, ID, "read")))
-    assert [turn.question for page in pages for turn in page] == list(map(str, range(count)))
-    assert max(map(len, pages)) <= memory.PAGE
+    told = remembered.told(remembered.own(ALICE, ID, "read"))
+    assert [turn.question for turn in told] == list(map(str, range(count)))
 
 
 def test_it_belongs_to_its_user(conversations: Conversations) -> None:

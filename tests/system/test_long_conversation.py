@@ -15,7 +15,7 @@ from tests.test_costs import worker
 
 DEADLINE = 60
 TURNS, SIZE = 24, 4_000_000
-MEBIBYTES = 150
+MEBIBYTES = 100
 
 
 def peak(pid: int) -> int:

@@ -349,14 +349,17 @@ def workers(stack: Stack) -> list[int]:
 
 
 def held(stack: Stack) -> list[int]:
-    """How many descriptors and threads the workers have, once they are as many twice in a row."""
-    before: list[int] = []
-    while True:
-        now = [len(os.listdir(f"/proc/{pid}/{what}")) for pid in workers(stack) for what in ("fd", "task")]
-        if now == before:
-            return now
-        before = now
+    """How many descriptors and threads the workers have."""
+    return [len(os.listdir(f"/proc/{pid}/{what}")) for pid in workers(stack) for what in ("fd", "task")]
+
+
+def comes_true(said: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not said():
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.3)
+    return True
 
 
 def test_nothing_is_left_behind(stack: Stack) -> None:
@@ -372,11 +375,19 @@ def test_nothing_is_left_behind(stack: Stack) -> None:
         for way in ways * 8:
             way()
 
+    before: list[int] = []
+
+    def is_at_rest() -> bool:
+        before[:], earlier = held(stack), list(before)
+        return before == earlier
+
+    def is_no_more() -> bool:
+        return all(now <= then + 3 for now, then in zip(held(stack), before, strict=True))
+
     go_every_way()
-    before = held(stack)
+    assert comes_true(is_at_rest)
     go_every_way()
-    after = held(stack)
-    assert all(now <= then + 3 for now, then in zip(after, before, strict=True)), (before, after)
+    assert comes_true(is_no_more), (before, held(stack))
 
 
 def hang_up(stack: Stack, model: str) -> None:
