@@ -6,13 +6,16 @@ The audit at the end is the promise: every record was delivered once, or is wher
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from tests.fakes import strace
 from tests.fakes.ingress_faults import FaultyIngress
 from tests.fakes.site import Finished, Site
 
-STRIDE = int(os.environ.get("LIGHTSPEED_CRASH_STRIDE", "97"))
+STRIDE = int(os.environ.get("LIGHTSPEED_CRASH_STRIDE", "197"))
+Point = TypeVar("Point")
 FORGOTTEN = "f0f0f0f0-0000-4000-8000-000000000000"
 
 
@@ -41,7 +44,11 @@ class Scenario:
         assert [path.name for path in self.site.transcripts.iterdir() if path.name.startswith(".")] == []
 
 
-def every_stride(found: dict[str, int], skip: int = 0) -> list[tuple[str, int]]:
-    """Each `STRIDE`th of all calls, by name and number, from some point on; all of them for 1."""
-    points = [(name, number) for name in sorted(found) for number in range(1, found[name] + 1)]
-    return points[skip % STRIDE :: STRIDE]
+def every_call(found: dict[str, int]) -> list[tuple[str, int]]:
+    """All that were counted, by name and number."""
+    return [(name, number) for name in sorted(found) for number in range(1, found[name] + 1)]
+
+
+def sample(points: Sequence[Point], skip: int = STRIDE // 2) -> Sequence[Point]:
+    """Each `STRIDE`th, from some point on, and one at least; all of them for 1."""
+    return points[skip % min(STRIDE, len(points)) :: STRIDE]

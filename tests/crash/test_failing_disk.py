@@ -8,40 +8,33 @@ from pathlib import Path
 import pytest
 
 from tests.crash.cases import Case, Claimed, HalfReleased, Whole
-from tests.crash.scenario import Scenario, every_stride
+from tests.crash.scenario import Scenario, every_call, sample
 from tests.fakes import strace
 from tests.fakes.ingress_faults import FaultyIngress
 from tests.fakes.site import Site
 
 DISK = [name for name in strace.CHANGING if name not in ("connect", "sendto")]
-
-
-ERRORS = ["ENOSPC", "EIO", "EROFS", "EDQUOT", "EACCES"]
+ERRORS = ("ENOSPC", "EIO", "EROFS", "EDQUOT", "EACCES")
 
 
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize(
-    ("make", "error"),
-    [
-        *((Whole, error) for error in ERRORS),
-        *((make, error) for make in (Claimed, HalfReleased) for error in ERRORS[:2]),
-    ],
-)
+@pytest.mark.parametrize(("make", "errors"), [(Whole, ERRORS), (Claimed, ERRORS[:2]), (HalfReleased, ERRORS[:2])])
 def test_call_that_fails_loses_and_repeats_nothing(
-    tmp_path: Path, make: Callable[[Path, FaultyIngress], Case], error: str
+    tmp_path: Path, make: Callable[[Path, FaultyIngress], Case], errors: tuple[str, ...]
 ) -> None:
     strace.needed()
     trace = tmp_path / "trace"
     with FaultyIngress() as ingress:
         make(tmp_path / "counted", ingress).work(strace.tracing(trace))
         found = strace.counts(trace)
-    points = every_stride({name: found[name] for name in DISK if name in found}, skip=len(error))
+    calls = every_call({name: found[name] for name in DISK if name in found})
+    points = sample([(*call, error) for error in errors for call in calls])
     hits = 0
-    for name, number in points:
+    for name, number, error in points:
         with FaultyIngress() as ingress:
-            case = make(tmp_path / f"{name}{number}", ingress)
+            case = make(tmp_path / f"{name}{number}{error}", ingress)
             status = case.work(strace.injecting(trace, name, number, f"error={error}"))
-            assert status in (*case.usual, 73, 74), (name, number, status)
+            assert status in (*case.usual, 73, 74), (name, number, error, status)
             hits += strace.hit(trace)
             case.audit()
     assert hits > len(points) * 0.9

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.scenario import Scenario, every_stride
+from tests.crash.scenario import Scenario, every_call, sample
 from tests.fakes import strace
 from tests.fakes.ingress_faults import FaultyIngress
 
@@ -18,7 +18,7 @@ from tests.fakes.ingress_faults import FaultyIngress
 @pytest.mark.parametrize("cleanup", [True, False], ids=["delete", "keep"])
 def test_kill_at_any_call_loses_and_repeats_nothing(tmp_path: Path, cleanup: bool) -> None:
     strace.needed()
-    points = every_stride(_calls_of_a_run(tmp_path, cleanup))
+    points = sample(every_call(_calls_of_a_run(tmp_path, cleanup)))
     assert points
     killed = 0
     for name, number in points:
@@ -41,7 +41,7 @@ def test_kill_at_any_call_of_a_run_that_recovers(tmp_path: Path) -> None:
         scenario.run(strace.injecting(scenario.trace, *accepted))
         assert scenario.run(strace.tracing(scenario.trace)).status == 65
         found = strace.counts(scenario.trace)
-    killed, points = 0, every_stride(found)
+    killed, points = 0, sample(every_call(found))
     for name, number in points:
         with FaultyIngress() as ingress:
             scenario = Scenario(tmp_path / f"{name}{number}", ingress)

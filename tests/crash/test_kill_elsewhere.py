@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.cases import Case, Claimed, HalfReleased, Limited, Refused, Released
-from tests.crash.scenario import every_stride
+from tests.crash.scenario import every_call, sample
 from tests.fakes import strace
 from tests.fakes.ingress_faults import FaultyIngress
 
@@ -24,7 +24,7 @@ def test_kill_at_any_call(tmp_path: Path, make: Callable[[Path, FaultyIngress], 
         assert counted.work(strace.tracing(trace)) in counted.usual
         found = strace.counts(trace)
         counted.audit()
-    killed, points = 0, every_stride(found, skip=5)
+    killed, points = 0, sample(every_call(found), skip=5)
     for name, number in points:
         with FaultyIngress() as ingress:
             case = make(tmp_path / f"{name}{number}", ingress)

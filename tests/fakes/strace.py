@@ -55,20 +55,25 @@ def needed() -> None:
 
 
 def tracing(log: Path, *more: str) -> tuple[str, ...]:
-    """The words to put before a command; descriptors are shown with their paths."""
-    return ("strace", "-f", "-y", "-o", str(log), "-e", f"trace={','.join(CHANGING)}", *more)
+    """The words to put before a command; descriptors are shown with their paths. Other calls are not slowed down."""
+    return (*_words(log, CHANGING), "--seccomp-bpf", *more)
 
 
 def injecting(log: Path, call: str, number: int, what: str) -> tuple[str, ...]:
     """As `tracing`; the `number`th `call` of a thread meets `what` (signal=KILL, error=EIO)."""
-    # With a filter other calls are not slowed down, but strace 6.1 injects no signals then.
-    quick = () if what.startswith("signal=") else ("--seccomp-bpf",)
-    return tracing(log, *quick, "-e", f"inject={call}:{what}:when={number}")
+    inject = ("-e", f"inject={call}:{what}:when={number}")
+    if what.startswith("signal="):  # strace 6.1 injects none when a filter keeps it from the other calls
+        return (*_words(log, CHANGING), *inject)
+    return tracing(log, *inject)
 
 
 def looking(log: Path, *more: str) -> tuple[str, ...]:
     """As `tracing`, of the calls that look at files instead of changing them; `openat` may make one as well."""
-    return ("strace", "-f", "-y", "-o", str(log), "-e", f"trace={','.join(LOOKING)}", *more)
+    return (*_words(log, LOOKING), "--seccomp-bpf", *more)
+
+
+def _words(log: Path, calls: tuple[str, ...]) -> tuple[str, ...]:
+    return ("strace", "-f", "-y", "-o", str(log), "-e", f"trace={','.join(calls)}")
 
 
 def looks(log: Path, *folders: Path) -> list[Look]:
