@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -14,6 +15,10 @@ from lightspeed_stack.daemon.config import ConfigError, Fault
 from lightspeed_stack.daemon.credentials import CredentialError
 
 FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START
+_TAKEN = {
+    errno.EADDRINUSE: "another program listens at {}",
+    errno.EADDRNOTAVAIL: "{} is no address of this host",
+}
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,18 @@ def check(listen: Listen, serving: Listen | None = None) -> None:
     except (OSError, CredentialError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(Fault("", "service.tls_config", reason or "not a certificate and its key")) from error
-    if serving and listen.bind != serving.bind and not listen.unix_socket:
-        _take(listen)
+    if serving and listen.bind != serving.bind and not listen.unix_socket and (reason := hindrance(listen)):
+        raise ConfigError(Fault("", "service.port", reason))
+
+
+def inherits(environ: Mapping[str, str]) -> bool:
+    """Whether systemd hands sockets over (sd_listen_fds(3)); those are served whatever is configured."""
+    return environ.get("LISTEN_PID") == str(os.getpid())
 
 
 def inherited(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The hosts of sockets that systemd hands over (sd_listen_fds(3)); those are served whatever is configured."""
-    if environ.get("LISTEN_PID") != str(os.getpid()):
+    """The hosts of the sockets that systemd hands over."""
+    if not inherits(environ):
         return ()
     descriptors = range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(environ.get("LISTEN_FDS", "0")))
     return tuple(host for host in map(_host, descriptors) if host)
@@ -76,9 +86,13 @@ def tls_context(listen: Listen) -> ssl.SSLContext:
     return context
 
 
-def _take(listen: Listen) -> None:
+def hindrance(listen: Listen) -> str | None:
+    """Why nothing can listen there, or None."""
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     try:
-        socket.create_server((listen.host, listen.port), family=family).close()
+        with closing(socket.socket(family)) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((listen.host, listen.port))
     except OSError as error:
-        raise ConfigError(Fault("", "service.port", f"can't listen at {listen.bind}: {error.strerror}")) from error
+        return _TAKEN.get(error.errno or 0, "listening at {} fails: {}").format(listen.bind, error.strerror)
+    return None

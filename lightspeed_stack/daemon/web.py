@@ -24,7 +24,7 @@ from gunicorn.arbiter import Arbiter
 
 from lightspeed_stack.daemon import events, exits, processors
 from lightspeed_stack.daemon.config import ConfigError, Fault
-from lightspeed_stack.daemon.listen import Listen, tls_context
+from lightspeed_stack.daemon.listen import Listen, hindrance, inherits, tls_context
 from lightspeed_stack.daemon.notify import Notifier
 from lightspeed_stack.daemon.worker import END_SECONDS, Logger, Worker
 
@@ -35,7 +35,6 @@ HEARTBEAT_SECONDS = 60
 KEEP_ALIVE_SECONDS = 15
 STOP_MARGIN_SECONDS = 15
 BACKLOG = 2048
-CANT_LISTEN = 1  # gunicorn's status
 GARBAGE_THRESHOLD = 20_000
 MEMORY_DIRECTORY = "/dev/shm"  # noqa: S108 - for gunicorn's unlinked heartbeat files, made by mkstemp
 
@@ -55,18 +54,20 @@ def serve(
     `cut_short` is called in a worker whose requests in flight have had their time; what ends soon then still ends well.
     """
     application = _Application(load, make_app, worker_exited, cut_short)
+    if reason := _hindrance(application.listen):
+        log.error("can't start: %s", reason)
+        return exits.UNAVAILABLE
     _allow_descriptors()
-    arbiter = os.getpid()
     try:
         _Arbiter(application, notifier, stopping).run()
     except SystemExit as end:
-        if end.code == CANT_LISTEN and os.getpid() == arbiter:
-            log.error(
-                "can't start: another program listens at %s, or it is no address of this host", application.listen.bind
-            )
-            return exits.UNAVAILABLE
         return int(end.code or 0)
     return 0
+
+
+def _hindrance(listen: Listen) -> str | None:
+    """gunicorn tries for five seconds, and has a traceback for what is no address."""
+    return None if listen.unix_socket or inherits(os.environ) else hindrance(listen)
 
 
 class _Application(BaseApplication):

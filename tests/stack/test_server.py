@@ -62,6 +62,22 @@ def test_an_address_that_another_has(tmp_path: Path) -> None:
         assert "Traceback" not in second.stderr
 
 
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("192.0.2.1", "192.0.2.1:0 is no address of this host"),
+        ("no.such.name.invalid", "listening at no.such.name.invalid:0 fails: "),
+        ("fe80::1", "listening at [fe80::1]:0 fails: "),
+    ],
+)
+def test_an_address_that_cannot_be_had(tmp_path: Path, host: str, why: str) -> None:
+    configuration(tmp_path, {"service": {"host": host}, "authentication": {"allow_insecure": True}})
+    done = start(tmp_path / "lightspeed-stack.yaml")
+    assert done.returncode == 69
+    assert f"can't start: {why}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")])
 def test_a_socket_of_systemd_that_other_machines_reach_asks_who_they_are(
     tmp_path: Path, family: socket.AddressFamily, host: str
