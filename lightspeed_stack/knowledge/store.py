@@ -31,7 +31,7 @@ PRAGMA user_version = {VERSION};
 """
 _SCRATCH = f"""
 PRAGMA temp_store = MEMORY;
-CREATE VIRTUAL TABLE temp.scratch USING fts5(title, head, body, tokenize='{_TOKENIZER}');
+CREATE VIRTUAL TABLE temp.scratch USING fts5(text, tokenize='{_TOKENIZER}');
 CREATE VIRTUAL TABLE temp.stems USING fts5vocab(temp, scratch, instance);
 """
 
@@ -46,18 +46,18 @@ def prepare(connection: sqlite3.Connection, empty: bool = False) -> None:
     connection.executescript(_SCRATCH + (_SCHEMA if empty else ""))
 
 
-def stems(connection: sqlite3.Connection, title: str, head: str = "", body: str = "") -> tuple[list[str], ...]:
+def stems(connection: sqlite3.Connection, *texts: str) -> tuple[list[str], ...]:
     """The words of each text as the index spells them, in their order."""
-    words: dict[str, list[str]] = {"title": [], "head": [], "body": []}
+    words: tuple[list[str], ...] = tuple([] for _ in texts)
     connection.execute("SAVEPOINT stems")
     try:
-        connection.execute("INSERT INTO scratch VALUES (?, ?, ?)", (title, head, body))
-        for column, term in connection.execute("SELECT col, term FROM stems ORDER BY offset"):
-            words[column].append(term)
+        connection.executemany("INSERT INTO scratch (rowid, text) VALUES (?, ?)", enumerate(texts))
+        for number, term in connection.execute("SELECT doc, term FROM stems ORDER BY doc, offset"):
+            words[number].append(term)
     finally:
         connection.execute("ROLLBACK TO stems")
         connection.execute("RELEASE stems")
-    return tuple(words.values())
+    return words
 
 
 def contents(connection: sqlite3.Connection) -> tuple[Roots, set[str]]:
@@ -116,16 +116,11 @@ def _insert(connection: sqlite3.Connection, root: int, directory: Path, file: st
 
 
 def _insert_passage(connection: sqlite3.Connection, file: int | None, passage: Passage) -> None:
-    about = "\n".join(_stemmed(connection, title) for title in (passage.title, *passage.also))
-    subject = _stemmed(connection, passage.subject)
     keywords = " ".join((passage.keywords, *passage.also))
-    _, head, body = stems(connection, "", f"{passage.title} {keywords}", passage.body)
-    row = file, len(body), passage.url, about, " ".join(dict.fromkeys(head)), " ".join(body), subject
+    short = (" ".join(informative(text)) for text in (passage.title, *passage.also, passage.subject))
+    *titles, subject, head, body = stems(connection, *short, f"{passage.title} {keywords}", passage.body)
+    about = "\n".join(map(" ".join, titles))
+    row = file, len(body), passage.url, about, " ".join(dict.fromkeys(head)), " ".join(body), " ".join(subject)
     number = connection.execute("INSERT INTO passages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row).lastrowid
     columns = number, passage.title, keywords, passage.body
     connection.execute("INSERT INTO words (rowid, title, keywords, body) VALUES (?, ?, ?, ?)", columns)
-
-
-def _stemmed(connection: sqlite3.Connection, text: str) -> str:
-    words, *_ = stems(connection, " ".join(informative(text)))
-    return " ".join(words)
