@@ -4,11 +4,16 @@ With a directory each process keeps its values in files of its own there and eve
 the values are the process's own. prometheus_client decides between the two by a variable of its module when a value
 is made, and reads the directory from $PROMETHEUS_MULTIPROC_DIR whenever it opens a file, after a fork too. Both are
 set here, so the daemon's environment and who imports what first don't matter; a process that forks has one directory.
+
+What can't be measured is told once in the log and disturbs nobody.
 """
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -34,18 +39,26 @@ from prometheus_client.registry import Collector
 Mode = Literal["livemax", "livesum", "mostrecent"]
 T = TypeVar("T")
 
+ROOM_BYTES = 1 << 20  # the values of one metric take a page or two
+
+log = logging.getLogger(__name__)
+
 
 class Family(Generic[T]):
     """A metric by its label values; the instrument for new ones is made when they are first met."""
 
-    def __init__(self, make: Callable[[tuple[str, ...]], T]) -> None:
+    def __init__(self, make: Callable[[tuple[str, ...]], T], fail: Callable[[OSError], T]) -> None:
         self._make = make
+        self._fail = fail
         self._made: dict[tuple[str, ...], T] = {}
 
     def at(self, *labels: str) -> T:
         made = self._made.get(labels)
         if made is None:
-            made = self._made[labels] = self._make(labels)
+            try:
+                made = self._made[labels] = self._make(labels)
+            except OSError as error:
+                return self._fail(error)
         return made
 
 
@@ -55,6 +68,7 @@ class Instruments:
         self._value_class: Any = values.MutexValue if directory is None else _per_process()
         self._lock = threading.Lock()
         self._registry = CollectorRegistry()
+        self._failure: int | None = None
 
     def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Family[Counter]:
         return self._family(lambda: Counter(name, text, labels, registry=self._registry), labels)
@@ -75,17 +89,26 @@ class Instruments:
         return [(sample.name, sample.labels, sample.value) for family in families for sample in family.samples]
 
     def _family(self, create: Callable[[], Any], labels: Sequence[str]) -> Family[Any]:
-        metric = self._chosen(create)
-        if not labels:
-            return Family(lambda _: metric)
-        return Family(lambda labelled: self._chosen(lambda: metric.labels(*labelled)))
+        if labels:
+            metric = create()
+            return Family(lambda labelled: self._chosen(lambda: metric.labels(*labelled)), self._fail)
+        family = Family(lambda _: self._chosen(create), self._fail)
+        family.at()
+        return family
 
     def _chosen(self, create: Callable[[], Any]) -> Any:
         with self._lock:
             values.ValueClass = self._value_class
             if self._directory:
                 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._directory)
+                _need_room(self._directory)
             return create()
+
+    def _fail(self, error: OSError) -> Any:
+        if self._failure != error.errno:
+            log.warning("metrics are incomplete: %s: %s", self._directory, error.strerror)
+        self._failure = error.errno
+        return _UNMEASURED
 
     def _everything(self) -> CollectorRegistry:
         shown = CollectorRegistry()
@@ -97,6 +120,25 @@ class Instruments:
             GCCollector(shown)
             shown.register(self._registry)
         return shown
+
+
+def _need_room(directory: Path) -> None:
+    """The files are mapped into memory and have holes: to write where the disk is full kills the process."""
+    if shutil.disk_usage(directory).free < ROOM_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class _Unmeasured:
+    def inc(self, amount: float = 1) -> None: ...
+
+    def dec(self, amount: float = 1) -> None: ...
+
+    def set(self, value: float) -> None: ...
+
+    def observe(self, amount: float) -> None: ...
+
+
+_UNMEASURED = _Unmeasured()
 
 
 class _Shared(Collector):

@@ -52,7 +52,7 @@ class Metrics:
         )
 
     def _count_requests_and_answers(self, make: Instruments) -> None:
-        self._in_progress = make.gauge("ls_requests_in_progress", "Requests being answered", (), "livesum").at()
+        self._in_progress = make.gauge("ls_requests_in_progress", "Requests being answered", (), "livesum")
         self._streams = make.gauge("ls_streams_in_progress", "Streams being sent", (), "livesum")
         self._first_token = make.histogram(
             "ls_time_to_first_token_seconds", "From the request to the first token", _MODEL, _PROVIDER_BUCKETS
@@ -83,11 +83,11 @@ class Metrics:
         self._durations.at(path).observe(seconds)
 
     def request_began(self) -> None:
-        self._in_progress.inc()
+        self._in_progress.at().inc()
 
     def request_ended(self) -> None:
         """Its answer is sent, or given up."""
-        self._in_progress.dec()
+        self._in_progress.at().dec()
 
     def stream_began(self) -> None:
         self._streams.at().inc()

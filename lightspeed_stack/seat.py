@@ -85,8 +85,7 @@ class Seat:
             self._relay.watch_for(descriptor, events)
 
     def unregister(self, descriptor: int) -> None:
-        del self._awaited[descriptor]
-        if self._stuck_since is None:
+        if self._awaited.pop(descriptor, None) is not None and self._stuck_since is None:
             self._relay.unwatch(descriptor)
 
     def poll(self, milliseconds: float) -> list[tuple[int, int]]:
@@ -182,7 +181,12 @@ class Seat:
             self._relay.watch(descriptor, events, self)
 
     def _leave(self, failure: Exception | None) -> None:
-        self._pieces.close()
+        try:
+            self._pieces.close()
+        except Exception as error:  # noqa: BLE001 - as in `turn`
+            failure = failure or error
+        for descriptor in tuple(self._awaited):  # of pieces that failed before they let go of it
+            self.unregister(descriptor)
         if self._is_watched:
             self._relay.unwatch(self._descriptor)
         self._relay.dismiss(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,3 +44,19 @@ def client(make_client: MakeClient) -> FlaskClient:
 def shared(tmp_path_factory: pytest.TempPathFactory, fake: FakeProvider) -> FlaskClient:
     """A client that the tests of a module share: for requests that leave nothing behind."""
     return application(tmp_path_factory.mktemp("shared"), provider(fake.url)).test_client()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mounts a tmpfs with the given options; where the kernel forbids that to us, the test is skipped."""
+    point = tmp_path / "disk"
+    point.mkdir()
+
+    def mount(options: str) -> Path:
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", point], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"a tmpfs can't be mounted here: {done.stderr.strip()}")
+        return point
+
+    yield mount
+    subprocess.run(["umount", "--lazy", point], capture_output=True)

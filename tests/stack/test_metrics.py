@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,29 @@ def everything(to: Metrics) -> None:
     to.opted_out("transcripts")
     to.spool("feedback", 3, 300, 60.5)
     to.stream_began()
+
+
+def test_where_nothing_can_be_measured_that_is_told_once_and_nothing_fails(
+    shared: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shown = Metrics(shared)
+    shutil.rmtree(shared)
+    for _ in range(2):
+        everything(shown)
+    assert caplog.messages == [f"metrics are incomplete: {shared}: No such file or directory"]
+    shared.mkdir()
+    shown.refused("/v1/query")
+    assert value(shown, "ls_llm_validation_errors_total", endpoint="/v1/query") == 1
+
+
+def test_a_full_disk_ends_no_process(shared: Path, small_disk: Callable[[str], Path]) -> None:
+    disk = small_disk("size=256k")
+    (disk / "all").write_bytes(b"x" * (256 << 10))
+    lines = "".join(f"metrics.refused('/v1/{number}')\n" for number in range(200))
+    command = [sys.executable, "-c", WORKER, str(disk)]
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0
+    assert done.stderr == f"metrics are incomplete: {disk}: No space left on device\n"
 
 
 UPSTREAM = {

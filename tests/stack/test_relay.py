@@ -88,6 +88,44 @@ def test_what_the_pieces_raise_is_raised_where_one_waits() -> None:
         assert read(client, 5) == b"Hello"
 
 
+def test_pieces_that_fail_leave_nothing_that_wakes_the_relay() -> None:
+    """What waits for their descriptor is let go of, though the pieces did not; they may do so later."""
+    relay = Relay()
+
+    def failing(seat: Seat) -> Pieces:
+        seat.register(source, select.POLLIN)
+        yield b"Hello"
+        raise ValueError("no more")
+
+    with pipe() as (source, write, _), connected(relay=relay) as (seat, client):
+        with pytest.raises(ValueError, match="no more"):
+            seat.tell(failing(seat))
+        write(b"x")
+        for _ in range(3):
+            with connected(relay=relay) as (other, listener):
+                other.tell(words(b"Hello"))
+                assert read(listener, 5) == b"Hello"
+        seat.unregister(source)
+        assert read(client, 5) == b"Hello"
+
+
+def test_pieces_that_cannot_be_closed_end_only_themselves() -> None:
+    relay = Relay()
+
+    def stubborn() -> Pieces:
+        try:
+            yield b"Hello"
+            raise Disconnected
+        finally:
+            raise ValueError("not now")
+
+    with connected(relay=relay) as (seat, _), connected(relay=relay) as (other, listener):
+        with pytest.raises(ValueError, match="not now"):
+            seat.tell(stubborn())
+        other.tell(words(b"Hello"))
+        assert read(listener, 5) == b"Hello"
+
+
 def test_the_socket_is_as_it_was_before() -> None:
     served, client = socket.socketpair()
     with served, client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -138,6 +139,17 @@ def test_the_next_starts_while_the_last_still_answers(tmp_path: Path) -> None:
             assert requests.get(f"{stack.url}/liveness", timeout=20).status_code == 200
         assert old.popen.poll() is None
         assert any(b'"event": "token"' in line for line in lines)
+
+
+def test_without_the_folder_of_metrics_everything_is_answered_and_recorded(tmp_path: Path) -> None:
+    with Stack(tmp_path) as stack:
+        shutil.rmtree(tmp_path / "state" / "run" / "metrics")
+        told = requests.post(f"{stack.url}/v1/streaming_query", json={"query": "How do I list files?"}, timeout=20)
+        assert '"event": "end"' in told.text
+        assert requests.post(f"{stack.url}/v1/query", json={"query": "And folders?"}, timeout=20).status_code == 200
+        assert requests.get(f"{stack.url}/metrics", timeout=20).status_code == 200
+        assert len(list(stack.transcripts.glob("[!.]*.json"))) == 2
+        stack.wait_for("metrics are incomplete: .*/metrics: No such file or directory")
 
 
 UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {

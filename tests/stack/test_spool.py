@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import chain, repeat
 from pathlib import Path
@@ -201,22 +201,6 @@ def test_request_to_forget_is_exempt_from_the_reserve(spool: Spool) -> None:
 def test_check_leaves_nothing_behind(spool: Spool) -> None:
     spool.check()
     assert os.listdir(spool.directory) == []
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mounts a tmpfs with the given options; where the kernel forbids that to us, the test is skipped."""
-    point = tmp_path / "disk"
-    point.mkdir()
-
-    def mount(options: str) -> Path:
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", point], capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"a tmpfs can't be mounted here: {done.stderr.strip()}")
-        return point
-
-    yield mount
-    subprocess.run(["umount", "--lazy", point], capture_output=True)
 
 
 @pytest.mark.parametrize("options", ["size=64k", "nr_inodes=20"])
