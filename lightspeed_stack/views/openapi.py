@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import html
 import json
 from collections.abc import Mapping
@@ -56,9 +55,14 @@ def described(spec: Mapping[str, Any], name: str, service: Service) -> dict[str,
         "description": f"{name} service API specification.\n\n{spec['info']['description']}",
         "version": VERSION,
     }
-    made = {**copy.deepcopy(spec), "info": info, "servers": [{"url": service.base_url or "."}]}
-    made["components"]["schemas"]["QueryRequest"]["properties"]["attachments"]["maxItems"] = service.max_attachments
-    return made
+    most = "components", "schemas", "QueryRequest", "properties", "attachments", "maxItems"
+    made = _replaced(spec, most, service.max_attachments)
+    return {**made, "info": info, "servers": [{"url": service.base_url or "."}]}
+
+
+def _replaced(mapping: Mapping[str, Any], path: tuple[str, ...], value: object) -> dict[str, Any]:
+    first, *rest = path
+    return {**mapping, first: _replaced(mapping[first], tuple(rest), value) if rest else value}
 
 
 class OpenapiView(View):
