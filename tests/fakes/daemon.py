@@ -15,8 +15,10 @@ from typing import Any, Self
 
 import yaml
 
+from tests.fakes import starter
+from tests.fakes.starter import ROOT, Run
+
 DEADLINE_SECONDS = 30
-ROOT = Path(__file__).parents[2]
 
 
 class Process:
@@ -24,24 +26,29 @@ class Process:
 
     def __init__(self, command: list[str], environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
         self._command = command
-        self._environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(environ or {})}
-        self._cwd = cwd
+        self._more = environ or {}
+        self._cwd = cwd or ROOT
         self.log: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
 
     def __enter__(self) -> Self:
-        self.popen = subprocess.Popen(
-            self._command,
-            env=self._environ,
-            cwd=self._cwd,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        reading, writing = os.pipe()
+        with open(writing, "wb") as stderr:
+            self.popen = self._start(stderr.fileno())
+        self._stderr = open(reading)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         return self
+
+    def _start(self, stderr: int) -> subprocess.Popen[bytes] | Run:
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self._more}
+        loaded = _loaded(self._command)
+        with open(os.devnull, "wb") as nothing:
+            if loaded and starter.suits(self._more):
+                arguments = self._command[3:]
+                return starter.started(loaded, "").start(arguments, environ, self._cwd, nothing.fileno(), stderr)
+            return subprocess.Popen(self._command, env=environ, cwd=self._cwd, stdout=nothing, stderr=stderr)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -49,8 +56,7 @@ class Process:
         self.stop()
 
     def _read(self) -> None:
-        assert self.popen.stderr
-        for line in self.popen.stderr:
+        for line in self._stderr:
             with self._changed:
                 self.log.append(line.rstrip("\n"))
                 self._changed.notify_all()
@@ -87,9 +93,15 @@ class Process:
             self.popen.kill()
             raise
         self._reader.join(DEADLINE_SECONDS)
-        if self.popen.stderr:
-            self.popen.stderr.close()
+        self._stderr.close()
         return status
+
+
+def _loaded(command: list[str]) -> str | None:
+    """Which starter has what this command runs, if one has it."""
+    if command[:2] != [sys.executable, "-m"]:
+        return None
+    return next((what for what in reversed(starter.LOADED) if what.split() == command[2 : 2 + len(what.split())]), None)
 
 
 def merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""A process that has the collector loaded and forks for each run of it: loading it anew takes longer than most runs.
+"""Processes that have a program of ours loaded and fork for each run of it: loading it anew takes longer than most runs.
 
-Each run is `python -m lightspeed_collector` in a process of its own, with its own arguments, environment, folder and
-streams, that ends as any other does.
+Each run is `python -m PROGRAM` in a process of its own, with its own arguments, environment, folder and streams, that
+ends as any other does.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -22,10 +23,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tests.fakes.daemon import ROOT
-
-PROGRAM = "lightspeed_collector"
-LOADED = ("cli", "commands", "config", "run", "wire")
+ROOT = Path(__file__).parents[2]
+LOADED = {
+    "lightspeed_collector": ("cli", "commands", "config", "run", "wire"),
+    "lightspeed_collector ingress": ("cli", "ingress.cli", "ingress.app"),
+    "lightspeed_stack": ("cli", "server", "daemon.web", "daemon.worker"),
+}
 READ_AT_START = ("COVERAGE", "LANG", "LC_", "LD_", "PYTHON", "TZ")
 
 
@@ -35,47 +38,83 @@ def suits(environ: Mapping[str, str]) -> bool:
 
 
 @functools.cache
-def started() -> Starter:
-    """One for all that this process runs; whatever warns there fails."""
-    made = Starter({**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"})
+def started(what: str = "lightspeed_collector", warnings: str = "error") -> Starter:
+    """One for all runs of a program, or of one of its commands, that this process wants."""
+    made = Starter({**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": warnings}, what)
     atexit.register(made.stop)
     return made
 
 
+class Run:
+    """As subprocess.Popen, whose names these are: a run that goes on."""
+
+    def __init__(self, arguments: Sequence[str], pid: int, told: socket.socket) -> None:
+        self.args = arguments
+        self.pid = pid
+        self.returncode: int | None = None
+        self._told = told
+
+    def poll(self) -> int | None:
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            waiting = select.poll()
+            waiting.register(self._told, select.POLLIN)
+            if not waiting.poll(None if timeout is None else timeout * 1000):
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self.returncode = int(self._told.recv(32))
+            self._told.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
 class Starter:
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], what: str) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             number = theirs.fileno()
-            command = [sys.executable, "-m", "tests.fakes.starter", str(number)]
+            command = [sys.executable, "-m", "tests.fakes.starter", str(number), what]
             self._process = subprocess.Popen(command, env=environ, cwd=ROOT, pass_fds=[number])
 
     def stop(self) -> None:
         self._control.close()
         self._process.wait()
 
+    def start(
+        self, arguments: Sequence[str], environ: Mapping[str, str], folder: Path, stdout: int, stderr: int
+    ) -> Run:
+        told, telling = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with telling:
+            request = json.dumps([list(arguments), dict(environ), str(folder)]).encode()
+            socket.send_fds(self._control, [request], [stdout, stderr, telling.fileno()])
+        return Run(arguments, int(told.recv(32)), told)
+
     def run(
         self, arguments: Sequence[str], environ: Mapping[str, str], folder: Path, seconds: float
     ) -> subprocess.CompletedProcess[str]:
-        """Raises TimeoutError."""
-        told, telling = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with told, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-            with telling:
-                request = json.dumps([list(arguments), dict(environ), str(folder)]).encode()
-                socket.send_fds(self._control, [request], [stdout.fileno(), stderr.fileno(), telling.fileno()])
-            told.settimeout(seconds)
-            process = int(told.recv(32))
+        """Raises subprocess.TimeoutExpired."""
+        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+            process = self.start(arguments, environ, folder, stdout.fileno(), stderr.fileno())
             try:
-                status = int(told.recv(32))
-            except TimeoutError:
-                os.kill(process, signal.SIGKILL)
+                status = process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
                 raise
             texts = [os.pread(file.fileno(), 1 << 30, 0).decode() for file in (stdout, stderr)]
         return subprocess.CompletedProcess(arguments, status, *texts)
 
 
-def serve(control: socket.socket) -> None:
-    """Until the other side is gone; a process that was forked to run the collector leaves with SystemExit."""
+def serve(control: socket.socket, program: str) -> None:
+    """Until the other side is gone; a process that was forked to run the program leaves with SystemExit."""
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, 1 << 20, 3)
         if not request:
@@ -85,23 +124,27 @@ def serve(control: socket.socket) -> None:
                 pass
         if os.fork() == 0:
             control.close()
-            _keep(*json.loads(request), *descriptors)
+            _keep(program, *json.loads(request), *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def _keep(arguments: list[str], environ: dict[str, str], folder: str, stdout: int, stderr: int, telling: int) -> None:
+def _keep(
+    program: str, arguments: list[str], environ: dict[str, str], folder: str, stdout: int, stderr: int, telling: int
+) -> None:
     process = os.fork()
     if process == 0:
         os.close(telling)
-        _become(arguments, environ, folder, stdout, stderr)
+        _become(program, arguments, environ, folder, stdout, stderr)
+    os.close(stdout)
+    os.close(stderr)
     os.write(telling, b"%d" % process)
     _, status = os.waitpid(process, 0)
     os.write(telling, b"%d" % os.waitstatus_to_exitcode(status))
     os._exit(0)
 
 
-def _become(arguments: list[str], environ: dict[str, str], folder: str, stdout: int, stderr: int) -> None:
+def _become(program: str, arguments: list[str], environ: dict[str, str], folder: str, stdout: int, stderr: int) -> None:
     for descriptor, standard in ((stdout, 1), (stderr, 2)):
         os.dup2(descriptor, standard)
         os.close(descriptor)
@@ -109,13 +152,14 @@ def _become(arguments: list[str], environ: dict[str, str], folder: str, stdout: 
     os.environ.clear()
     os.environ.update(environ)
     sys.argv[1:] = arguments
-    runpy.run_module(PROGRAM, run_name="__main__", alter_sys=True)
+    runpy.run_module(program, run_name="__main__", alter_sys=True)
     sys.exit(0)
 
 
 if __name__ == "__main__":
-    for name in LOADED:
-        importlib.import_module(f"{PROGRAM}.{name}")
+    named, _, _ = sys.argv[2].partition(" ")
+    for name in LOADED[sys.argv[2]]:
+        importlib.import_module(f"{named}.{name}")
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as listening:
-        serve(listening)
+        serve(listening, named)
