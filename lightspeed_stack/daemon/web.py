@@ -26,7 +26,7 @@ from lightspeed_stack.daemon import events, exits, processors
 from lightspeed_stack.daemon.config import ConfigError, Fault
 from lightspeed_stack.daemon.listen import Listen, hindrance, inherits, tls_context
 from lightspeed_stack.daemon.notify import Notifier
-from lightspeed_stack.daemon.worker import END_SECONDS, Logger, Worker
+from lightspeed_stack.daemon.worker import END_SECONDS, STOPPING, Logger, Worker
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +180,14 @@ class _Arbiter(Arbiter):
     @property
     def _addresses(self) -> str:
         return ", ".join(str(listener) for listener in self.LISTENERS)
+
+    def spawn_worker(self) -> Any:
+        """A worker that is told to stop before it can take signals stops as soon as it can."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            return super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
         self._tell()

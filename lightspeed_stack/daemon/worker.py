@@ -15,6 +15,7 @@ import logging
 import resource
 import select
 import selectors
+import signal
 import socket
 import sys
 import threading
@@ -41,6 +42,7 @@ ROOM = 8
 SPARE_DESCRIPTORS = 64
 END_SECONDS = 5
 CUT_SECONDS = 2.0
+STOPPING = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)  # blocked from the fork until the worker can take them
 
 
 class Worker(ThreadWorker):
@@ -62,6 +64,10 @@ class Worker(ThreadWorker):
         if most != resource.RLIM_INFINITY:
             self._crowded = most - min(SPARE_DESCRIPTORS, most // 4)
         super().init_process()
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
     def get_thread_pool(self) -> Pool:
         return Pool(max_workers=self.cfg.threads)

@@ -31,6 +31,8 @@ from lightspeed_stack.daemon import config, listen, log, notify, web
 
 folder = pathlib.Path(sys.argv[1])
 log.setup("test")
+if "SLOW_FORK" in os.environ:
+    os.register_at_fork(after_in_child=lambda: time.sleep(1))
 
 def load():
     text = (folder / "text").read_text()
@@ -422,6 +424,16 @@ def test_a_large_body_may_take_its_time(tmp_path: Path) -> None:
             assert not readable(client, 0.33), client.recv(65536)
             client.sendall(b"x" * 1000)
         assert client.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_workers_that_are_only_just_made_stop_at_once(tmp_path: Path) -> None:
+    with Server(tmp_path, {"SLOW_FORK": "1"}) as server:
+        server.wait_for("listening at")
+        while not subprocess.run(["pgrep", "-P", str(server.popen.pid)], capture_output=True).stdout:
+            assert server.popen.poll() is None
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 5
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
