@@ -54,7 +54,7 @@ type: $(STAMP) ## mypy --strict
 	$(BIN)/mypy
 
 test: $(STAMP) ## the fast suite (under 3 minutes), all that runs as any user
-	$(BIN)/python -m pytest -n 4 --dist worksteal --ignore tests/systemd --ignore tests/browser
+	$(BIN)/python -m pytest -n 6 --dist worksteal --ignore tests/systemd --ignore tests/browser
 
 test-browser: $(STAMP) ## try the pages in Chromium (Debian: apt-get install chromium); pictures in var/screenshots
 	$(BIN)/python -m pytest tests/browser

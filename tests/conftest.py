@@ -1,6 +1,18 @@
 """What all tests share."""
 
+import gc
+
 import pytest
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays: no garbage collection need look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
