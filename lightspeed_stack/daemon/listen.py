@@ -55,7 +55,7 @@ def check(listen: Listen, serving: Listen | None = None) -> None:
     except (OSError, CredentialError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(Fault("", "service.tls_config", reason or "not a certificate and its key")) from error
-    if serving and listen.bind != serving.bind and not listen.unix_socket and (reason := hindrance(listen)):
+    if serving and listen.bind != serving.bind and (reason := hindrance(listen)):
         raise ConfigError(Fault("", "service.port", reason))
 
 
@@ -87,7 +87,9 @@ def tls_context(listen: Listen) -> ssl.SSLContext:
 
 
 def hindrance(listen: Listen) -> str | None:
-    """Why nothing can listen there, or None."""
+    """Why nothing can listen there, or None. gunicorn tries for five seconds, and has a traceback for no address."""
+    if listen.unix_socket:
+        return None
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     try:
         with closing(socket.socket(family)) as tried:

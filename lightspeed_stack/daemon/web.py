@@ -54,7 +54,7 @@ def serve(
     `cut_short` is called in a worker whose requests in flight have had their time; what ends soon then still ends well.
     """
     application = _Application(load, make_app, worker_exited, cut_short)
-    if reason := _hindrance(application.listen):
+    if not inherits(os.environ) and (reason := hindrance(application.listen)):
         log.error("can't start: %s", reason)
         return exits.UNAVAILABLE
     _allow_descriptors()
@@ -63,11 +63,6 @@ def serve(
     except SystemExit as end:
         return int(end.code or 0)
     return 0
-
-
-def _hindrance(listen: Listen) -> str | None:
-    """gunicorn tries for five seconds, and has a traceback for what is no address."""
-    return None if listen.unix_socket or inherits(os.environ) else hindrance(listen)
 
 
 class _Application(BaseApplication):
