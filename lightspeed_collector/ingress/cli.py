@@ -38,7 +38,7 @@ account, org_id, metadata, conflicts_with, url.
 S3 credentials, region and endpoint come from boto3's environment and files (AWS_ACCESS_KEY_ID,
 AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL_S3, ...).
 
-exit status: 0 stopped by SIGTERM or SIGINT; 64 usage; 69 the address is taken, for five seconds, or is not this
+exit status: 0 stopped by SIGTERM or SIGINT; 64 usage; 69 the address is taken or is not this
 host's; or the bucket can't be used, or boto3 is missing; 73 the store, the state or the notifications can't be
 written; 78 the token file can't be read."""
 
