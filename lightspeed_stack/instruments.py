@@ -5,7 +5,8 @@ the values are the process's own. prometheus_client decides between the two by a
 is made, and reads the directory from $PROMETHEUS_MULTIPROC_DIR whenever it opens a file, after a fork too. Both are
 set here, so the daemon's environment and who imports what first don't matter; a process that forks has one directory.
 
-What can't be measured is told once in the log and disturbs nobody.
+What can't be measured is told in the log and disturbs nobody. Metrics without labels are made at the start: one that
+can't be made then is missing as long as the process lives.
 """
 
 from __future__ import annotations
@@ -47,18 +48,19 @@ log = logging.getLogger(__name__)
 class Family(Generic[T]):
     """A metric by its label values; the instrument for new ones is made when they are first met."""
 
-    def __init__(self, make: Callable[[tuple[str, ...]], T], fail: Callable[[OSError], T]) -> None:
+    def __init__(self, make: Callable[[tuple[str, ...]], T | None], otherwise: T) -> None:
+        """`otherwise` stands in where `make` fails, which is tried again."""
         self._make = make
-        self._fail = fail
+        self._otherwise = otherwise
         self._made: dict[tuple[str, ...], T] = {}
 
     def at(self, *labels: str) -> T:
         made = self._made.get(labels)
         if made is None:
-            try:
-                made = self._made[labels] = self._make(labels)
-            except OSError as error:
-                return self._fail(error)
+            made = self._make(labels)
+            if made is None:
+                return self._otherwise
+            self._made[labels] = made
         return made
 
 
@@ -68,7 +70,7 @@ class Instruments:
         self._value_class: Any = values.MutexValue if directory is None else _per_process()
         self._lock = threading.Lock()
         self._registry = CollectorRegistry()
-        self._failure: int | None = None
+        self._failures: set[str | None] = set()
 
     def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Family[Counter]:
         return self._family(lambda: Counter(name, text, labels, registry=self._registry), labels)
@@ -91,24 +93,27 @@ class Instruments:
     def _family(self, create: Callable[[], Any], labels: Sequence[str]) -> Family[Any]:
         if labels:
             metric = create()
-            return Family(lambda labelled: self._chosen(lambda: metric.labels(*labelled)), self._fail)
-        family = Family(lambda _: self._chosen(create), self._fail)
-        family.at()
-        return family
+            return Family(lambda labelled: self._chosen(lambda: metric.labels(*labelled)), _UNMEASURED)
+        metric = self._chosen(create) or _UNMEASURED
+        return Family(lambda _: metric, metric)
 
     def _chosen(self, create: Callable[[], Any]) -> Any:
         with self._lock:
             values.ValueClass = self._value_class
-            if self._directory:
-                os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._directory)
-                _need_room(self._directory)
-            return create()
+            try:
+                if self._directory:
+                    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._directory)
+                    _need_room(self._directory)
+                return create()
+            except Exception as error:  # noqa: BLE001 - after a failure prometheus_client's files raise IndexError, too
+                self._tell(error)
+                return None
 
-    def _fail(self, error: OSError) -> Any:
-        if self._failure != error.errno:
-            log.warning("metrics are incomplete: %s: %s", self._directory, error.strerror)
-        self._failure = error.errno
-        return _UNMEASURED
+    def _tell(self, error: Exception) -> None:
+        reason = error.strerror if isinstance(error, OSError) else repr(error)
+        if reason not in self._failures:
+            self._failures.add(reason)
+            log.warning("metrics are incomplete: %s: %s", self._directory, reason)
 
     def _everything(self) -> CollectorRegistry:
         shown = CollectorRegistry()

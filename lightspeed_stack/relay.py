@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lightspeed_stack import held
@@ -57,15 +58,16 @@ class Relay:
         self._present.discard(seat)
 
     def watch(self, descriptor: int, events: int, seat: Seat) -> None:
-        self._watchers[descriptor] = seat
         self._epoll.register(descriptor, events)
+        self._watchers[descriptor] = seat
 
     def watch_for(self, descriptor: int, events: int) -> None:
         self._epoll.modify(descriptor, events)
 
     def unwatch(self, descriptor: int) -> None:
         del self._watchers[descriptor]
-        self._epoll.unregister(descriptor)
+        with suppress(OSError):  # one that was closed already
+            self._epoll.unregister(descriptor)
 
     def _run(self) -> None:
         sweep_at = 0.0

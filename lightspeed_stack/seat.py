@@ -76,8 +76,8 @@ class Seat:
             raise self._failure
 
     def register(self, descriptor: int, events: int) -> None:
-        self._awaited[descriptor] = events
         self._relay.watch(descriptor, events, self)
+        self._awaited[descriptor] = events
 
     def modify(self, descriptor: int, events: int) -> None:
         if self._awaited[descriptor] != events:

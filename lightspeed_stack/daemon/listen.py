@@ -16,7 +16,7 @@ from lightspeed_stack.daemon.credentials import CredentialError
 
 FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START
 _TAKEN = {
-    errno.EADDRINUSE: "another program listens at {}",
+    errno.EADDRINUSE: "something listens at {} already",
     errno.EADDRNOTAVAIL: "{} is no address of this host",
 }
 
@@ -61,14 +61,14 @@ def check(listen: Listen, serving: Listen | None = None) -> None:
 
 def inherits(environ: Mapping[str, str]) -> bool:
     """Whether systemd hands sockets over (sd_listen_fds(3)); those are served whatever is configured."""
-    return environ.get("LISTEN_PID") == str(os.getpid())
+    return environ.get("LISTEN_PID") == str(os.getpid()) and environ.get("LISTEN_FDS", "0") != "0"
 
 
 def inherited(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The hosts of the sockets that systemd hands over."""
     if not inherits(environ):
         return ()
-    descriptors = range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(environ.get("LISTEN_FDS", "0")))
+    descriptors = range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(environ["LISTEN_FDS"]))
     return tuple(host for host in map(_host, descriptors) if host)
 
 
@@ -87,7 +87,7 @@ def tls_context(listen: Listen) -> ssl.SSLContext:
 
 
 def hindrance(listen: Listen) -> str | None:
-    """Why nothing can listen there, or None. gunicorn tries for five seconds, and has a traceback for no address."""
+    """Why nothing can listen there, or None. gunicorn would try for five seconds."""
     if listen.unix_socket:
         return None
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
@@ -97,4 +97,6 @@ def hindrance(listen: Listen) -> str | None:
             tried.bind((listen.host, listen.port))
     except OSError as error:
         return _TAKEN.get(error.errno or 0, "listening at {} fails: {}").format(listen.bind, error.strerror)
+    except (TypeError, UnicodeError):
+        return f"{listen.bind!a} is no address"
     return None

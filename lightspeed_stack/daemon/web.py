@@ -35,6 +35,7 @@ HEARTBEAT_SECONDS = 60
 KEEP_ALIVE_SECONDS = 15
 STOP_MARGIN_SECONDS = 15
 BACKLOG = 2048
+CANT_LISTEN = 1  # gunicorn's status
 GARBAGE_THRESHOLD = 20_000
 MEMORY_DIRECTORY = "/dev/shm"  # noqa: S108 - for gunicorn's unlinked heartbeat files, made by mkstemp
 
@@ -54,14 +55,15 @@ def serve(
     `cut_short` is called in a worker whose requests in flight have had their time; what ends soon then still ends well.
     """
     application = _Application(load, make_app, worker_exited, cut_short)
-    if not inherits(os.environ) and (reason := hindrance(application.listen)):
+    has_sockets = inherits(os.environ) or "GUNICORN_FD" in os.environ
+    if not has_sockets and (reason := hindrance(application.listen)):
         log.error("can't start: %s", reason)
         return exits.UNAVAILABLE
     _allow_descriptors()
     try:
         _Arbiter(application, notifier, stopping).run()
     except SystemExit as end:
-        return int(end.code or 0)
+        return exits.UNAVAILABLE if end.code == CANT_LISTEN else int(end.code or 0)
     return 0
 
 

@@ -51,4 +51,4 @@ def every_call(found: dict[str, int]) -> list[tuple[str, int]]:
 
 def sample(points: Sequence[Point], skip: int = STRIDE // 2) -> Sequence[Point]:
     """Each `STRIDE`th, from some point on, and one at least; all of them for 1."""
-    return points[skip % min(STRIDE, len(points)) :: STRIDE]
+    return points[skip % max(1, min(STRIDE, len(points))) :: STRIDE]

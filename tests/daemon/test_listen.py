@@ -15,7 +15,7 @@ def at(port: int) -> Listen:
 def test_an_address_that_somebody_else_has() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=rf"service\.port: another program listens at 127\.0\.0\.1:{port}"):
+        with pytest.raises(ConfigError, match=rf"service\.port: something listens at 127\.0\.0\.1:{port} already"):
             check(at(port), serving=at(0))
 
 

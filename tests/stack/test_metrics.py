@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,32 @@ def test_where_nothing_can_be_measured_that_is_told_once_and_nothing_fails(
     shared.mkdir()
     shown.refused("/v1/query")
     assert value(shown, "ls_llm_validation_errors_total", endpoint="/v1/query") == 1
+
+
+def test_what_could_not_be_measured_at_the_start_makes_no_balance_negative(shared: Path) -> None:
+    shared.rmdir()
+    shown = Metrics(shared)
+    shown.request_began()
+    shown.stream_began()
+    shared.mkdir()
+    with ThreadPoolExecutor(8) as threads:
+        for _ in threads.map(lambda _: (shown.request_ended(), shown.stream_ended()), range(100)):
+            pass
+    assert value(shown, "ls_requests_in_progress") is None
+    assert value(shown, "ls_streams_in_progress") is None
+
+
+def test_a_file_that_cannot_grow_costs_new_labels_only(shared: Path) -> None:
+    lines = [
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))",
+        "for number in range(9000): metrics.refused(str(number))",
+        "assert sum(name == 'ls_llm_validation_errors_total' for name, _, _ in metrics.samples()) > 4000",
+    ]
+    command = [sys.executable, "-c", WORKER, str(shared)]
+    done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done.stderr
+    assert "metrics are incomplete: " in done.stderr
 
 
 def test_a_full_disk_ends_no_process(shared: Path, small_disk: Callable[[str], Path]) -> None:

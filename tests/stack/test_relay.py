@@ -109,6 +109,30 @@ def test_pieces_that_fail_leave_nothing_that_wakes_the_relay() -> None:
         assert read(client, 5) == b"Hello"
 
 
+@pytest.mark.parametrize("told", [b"Hello", b""])
+def test_a_descriptor_that_is_none_ends_only_its_pieces(told: bytes) -> None:
+    """One that was closed before it was let go of, and one that never could be waited for."""
+    relay = Relay()
+
+    def failing(seat: Seat) -> Pieces:
+        if told:
+            source, drain = os.pipe()
+            seat.register(source, select.POLLIN)
+            os.close(source)
+            os.close(drain)
+        else:
+            with open(__file__) as file:
+                seat.register(file.fileno(), select.POLLIN)
+        yield told
+        raise ValueError("no more")
+
+    with connected(relay=relay) as (seat, _), pytest.raises((ValueError, PermissionError)):
+        seat.tell(failing(seat))
+    with connected(relay=relay) as (other, listener):
+        other.tell(words(b"Hello"))
+        assert read(listener, 5) == b"Hello"
+
+
 def test_pieces_that_cannot_be_closed_end_only_themselves() -> None:
     relay = Relay()
 

@@ -28,7 +28,7 @@ def test_port_that_is_taken(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         done = run("--store", tmp_path / "store", "--port", port)
     assert done.returncode == 69
-    assert f"another program listens at 127.0.0.1:{port}" in done.stderr
+    assert f"something listens at 127.0.0.1:{port} already" in done.stderr
 
 
 @pytest.mark.parametrize(
