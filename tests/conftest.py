@@ -4,6 +4,12 @@ import gc
 
 import pytest
 
+from tests.fakes.daemon import Process
+
+
+def pytest_configure() -> None:
+    Process.forks = True
+
 
 def pytest_collection_finish() -> None:
     """What was collected stays: no garbage collection need look at it again."""
