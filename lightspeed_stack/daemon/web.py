@@ -55,8 +55,7 @@ def serve(
     `cut_short` is called in a worker whose requests in flight have had their time; what ends soon then still ends well.
     """
     application = _Application(load, make_app, worker_exited, cut_short)
-    has_sockets = inherits(os.environ) or "GUNICORN_FD" in os.environ
-    if not has_sockets and (reason := hindrance(application.listen)):
+    if not inherits(os.environ) and (reason := hindrance(application.listen)):
         log.error("can't start: %s", reason)
         return exits.UNAVAILABLE
     _allow_descriptors()
