@@ -32,9 +32,13 @@ class Tls:
 
 @dataclass
 class Reply:
-    """An answer; `body` is at most its first 64 KiB, as far as they came."""
+    """An answer; `body` is at most its first 64 KiB, as far as they came.
+
+    `unsent`: so many bytes of the request had not reached the peer's kernel yet when its answer was here.
+    """
 
     status: int = 0
+    unsent: int = 0
     headers: Mapping[str, str] | None = None
     body: bytes = b""
 

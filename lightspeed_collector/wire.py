@@ -5,7 +5,10 @@ Redirects are not followed and ~/.netrc is not read; proxies come from the envir
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import sys
+import termios
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -62,6 +65,11 @@ class Call:
         self._socket = connected
         if self._aborted:
             _shut(connected)
+
+    def heard(self) -> None:
+        """The head of an answer is here, and its connection still is."""
+        if self._socket is not None:
+            self.reply.unsent = _unsent(self._socket)
 
     def _session(self) -> requests.Session:
         session = requests.Session()
@@ -129,6 +137,11 @@ def _shown(base: Any, call: Call) -> Any:
                 # urllib3 does that for a broken pipe alone, and TLS has other names for it.
                 raise BrokenPipeError from error
 
+        def getresponse(self) -> Any:
+            response = super().getresponse()
+            call.heard()
+            return response
+
     return Connection
 
 
@@ -136,6 +149,14 @@ def _pair(tls: Tls) -> str | tuple[str, str] | None:
     if tls.client_cert is None:
         return None
     return (str(tls.client_cert), str(tls.client_key)) if tls.client_key else str(tls.client_cert)
+
+
+def _unsent(connected: socket.socket) -> int:
+    """Bytes that were written and not acknowledged (tcp(7), SIOCOUTQ).
+
+    An answer acknowledges all that had come when it was sent: where some are left, it was given without them.
+    """
+    return int.from_bytes(fcntl.ioctl(connected, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def _shut(connected: socket.socket) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import fcntl
 import hashlib
 import io
 import json
@@ -15,7 +16,9 @@ import queue
 import socket
 import ssl
 import struct
+import sys
 import tarfile
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -291,6 +294,19 @@ def answer_half(status: int, size: int) -> Behaviour:
     return behave
 
 
+def answer_unread(status: int) -> Behaviour:
+    """Wait until the client has handed everything to its kernel, answer without having read it, then reset."""
+
+    def behave(connection: Connection) -> None:
+        length = int(connection.upload.headers["content-length"])
+        while length > len(connection._rest) + _received(connection.sock) + _held_by_the_peer(connection.sock):
+            time.sleep(0.01)
+        connection.send(head(status))
+        connection.reset()
+
+    return behave
+
+
 def reset_after(size: int) -> Behaviour:
     """Read so much of the body, then reset the connection."""
 
@@ -422,6 +438,19 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
             assert content is not None, f"{member.name} is no file"
             found[member.name] = content.read()
         return found
+
+
+def _received(sock: socket.socket) -> int:
+    """Bytes that came and were not read."""
+    return int.from_bytes(fcntl.ioctl(sock, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def _held_by_the_peer(sock: socket.socket) -> int:
+    """Bytes that a peer on this machine has sent as it thinks, and that have not come (proc_net_tcp.txt of the kernel)."""
+    ends = [f":{sock.getpeername()[1]:04X}", f":{sock.getsockname()[1]:04X}"]
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    queues = (row[4] for row in rows if [row[1][-5:], row[2][-5:]] == ends)
+    return int(next(queues, "0").partition(":")[0], 16)
 
 
 def _parse(upload: Upload) -> None:
