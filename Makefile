@@ -13,7 +13,7 @@ VENV_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Some images set it: then each of the thousand processes of the tests compiles anew what it loads.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: reference help run run-data-collector dev check lint format type test test-browser test-crash test-systemd soak bench docs vendor clean
+.PHONY: reference help run run-data-collector dev check lint format type test test-browser test-fuzz test-crash test-systemd soak bench docs vendor clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-zA-Z-]*:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ test: $(STAMP) ## the fast suite (under 3 minutes), all that runs as any user
 
 test-browser: $(STAMP) ## try the pages in Chromium (Debian: apt-get install chromium); pictures in var/screenshots
 	$(BIN)/python -m pytest tests/browser
+
+test-fuzz: $(STAMP) ## the tests of properties, with thousands of examples that are new each time
+	$(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-profile fuzz --timeout 1200
 
 test-crash: $(STAMP) ## kill a collector run at each of its state-changing system calls
 	LIGHTSPEED_CRASH_STRIDE=1 $(BIN)/python -m pytest tests/crash -n auto --dist load

@@ -3,8 +3,13 @@
 import gc
 
 import pytest
+from hypothesis import settings
 
 from tests.fakes.daemon import Process
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("fuzz", max_examples=5000, deadline=None)
+settings.load_profile("repeatable")
 
 
 def pytest_configure() -> None:

@@ -29,7 +29,9 @@ FEW, MANY = 50, 250
 QUESTION = {"query": "How do I list services?"}
 
 DURABLE = {"openat": 1, "fchmod": 1, "fsync": 2, "rename": 1, "sendto": 1}
-SYSTEM_CALLS_OF_FEEDBACK = 29
+# How often a worker waits and is woken is up to the machine's load.
+WAITS = {"epoll_ctl", "epoll_wait", "futex", "getppid", "ioctl", "poll", "read", "recvfrom", "utimensat"}
+SYSTEM_CALLS_OF_FEEDBACK = 23
 SYSTEM_CALLS_OF_A_RECORD = 7
 FUNCTION_CALLS_OF_FEEDBACK = 575
 FUNCTION_CALLS_OF_A_QUERY = 2950
@@ -59,7 +61,7 @@ def test_system_calls_of_feedback(tmp_path: Path) -> None:
                 assert client.post(f"{stack.url}/v1/feedback", json=body, timeout=30).status_code == 200
     each = {name: count / REQUESTS for name, count in counts.items()}
     assert {name: round(each[name]) for name in DURABLE} == DURABLE
-    assert sum(each.values()) <= SYSTEM_CALLS_OF_FEEDBACK, each
+    assert sum(each[name] for name in each.keys() - WAITS) <= SYSTEM_CALLS_OF_FEEDBACK, each
 
 
 def worker(stack: Stack) -> int:

@@ -103,19 +103,20 @@ class KeyServer:
         return self._tried_at is None or self._clock() - self._tried_at >= pause
 
     def _fetch(self, done: threading.Event) -> None:
-        keys, failure = self._keys, None
+        failure: str | None = UNREACHABLE
+        keys = self._keys
         try:
-            keys = parse(self._download())
+            keys, failure = parse(self._download()), None
         except Unavailable as error:
             failure = str(error)
             log.warning("authentication keys: %s", failure)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            failure = UNREACHABLE
             log.warning("authentication keys: %s: %s", failure, type(error).__name__)
-        with self._lock:
-            self._keys, self._failure, self._pending = keys, failure, None
-            self._fetched_at = self._fetched_at if failure else self._clock()
-        done.set()
+        finally:  # whatever ended it, the next request may try again
+            with self._lock:
+                self._keys, self._failure, self._pending = keys, failure, None
+                self._fetched_at = self._fetched_at if failure else self._clock()
+            done.set()
 
     def _download(self) -> bytes:
         ends = time.monotonic() + self._timeout
@@ -158,9 +159,8 @@ def parse(body: bytes) -> tuple[Key, ...]:
 def _usable(members: Sequence[object]) -> Iterator[Key]:
     for member in members:
         if isinstance(member, dict) and member.get("use", "sig") == "sig":
-            algorithms = _algorithms(member)
             try:
-                if algorithms:
+                if algorithms := _algorithms(member):
                     public = {name: member[name] for name in _PUBLIC if name in member}
                     yield Key(member.get("kid"), algorithms, jwt.PyJWK(public, algorithms[0]).key)
             except (jwt.PyJWTError, ValueError, TypeError):

@@ -19,7 +19,7 @@ from tests.fakes.site import Site
 
 def much(site: Site) -> dict[str, bytes]:
     """Records whose archive is larger than what the kernel takes at once for a reader that doesn't read."""
-    return {**site.put(3), **site.put(1, content=json.dumps({"noise": os.urandom(1 << 20).hex()}).encode())}
+    return {**site.put(3), **site.put(1, content=json.dumps({"noise": os.urandom(4 << 20).hex()}).encode())}
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def test_deadline_ends_an_answer_that_drips(meet: Met) -> None:
     done = site.run()
     assert (done.status, site.waiting) == (0, {})
     assert ingress.records == spooled
-    assert 1 < done.seconds < 8
+    assert 1 < done.seconds < 60
 
 
 def test_answer_that_comes_late_and_in_drips_is_heard(meet: Met) -> None:

@@ -163,7 +163,7 @@ def _count(database: Database) -> int:
     return int(database.query("SELECT count(*) FROM sent")[0][0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.booleans(), min_size=1, max_size=8))
 def test_names_of_vanished_records_are_forgotten_in_time(there: list[bool]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -26,12 +26,6 @@ def test_an_answer_in_pieces(fake: FakeProvider) -> None:
     assert fake.requests[0].body["stream_options"] == {"include_usage": True}
 
 
-def test_tokens_are_told_as_they_come(fake: FakeProvider) -> None:
-    started = time.monotonic()
-    seen = [time.monotonic() - started for tokens in OpenAI(settings(fake.url)).stream(HI, "tokens-3-0.2") if tokens]
-    assert seen == pytest.approx([0.2, 0.4, 0.6], abs=0.1)
-
-
 @pytest.mark.parametrize("model", ["to-the-end", "silent-after-tokens"])
 def test_the_first_token_does_not_wait_for_the_last(fake: FakeProvider, model: str) -> None:
     stream = OpenAI(settings(fake.url)).stream(HI, model)
@@ -108,11 +102,13 @@ def test_a_question_that_is_wrong_anyway_changes_nothing(fake: FakeProvider) -> 
 
 
 def test_a_closed_stream_just_ends_and_the_provider_is_let_go(fake: FakeProvider) -> None:
-    stream = OpenAI(settings(fake.url)).stream(HI, "silent-after-tokens")
+    stream = OpenAI(settings(fake.url, read_timeout_seconds=60, total_timeout_seconds=60)).stream(
+        HI, "silent-after-tokens"
+    )
     threading.Timer(0.2, stream.close).start()
     started = time.monotonic()
     assert "".join(token for tokens in stream for token in tokens) == "Hello from fake"
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 10
     assert fake.wait_until(lambda fake: fake.hung_up == 1)
     assert fake.wait_until(lambda fake: fake.connections == 0)
 

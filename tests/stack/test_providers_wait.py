@@ -38,7 +38,7 @@ def test_not_yet_after_a_second(pair: Pair) -> None:
     waiter.adopt(pair[0])
     began = time.monotonic()
     assert waiter.ready(soon()) is False
-    assert time.monotonic() - began == pytest.approx(1, abs=0.3)
+    assert 1 <= time.monotonic() - began < 5
 
 
 def test_what_is_waited_for_can_change(pair: Pair) -> None:

@@ -97,7 +97,7 @@ def test_section_without_headings_is_cut_between_paragraphs(tmp_path: Path) -> N
     assert all(len(passage.body.split()) <= documents.LONGEST + 100 for passage in passages)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(max_size=400))
 def test_any_text_is_read_into_passages_with_something_in_them(
     tmp_path_factory: pytest.TempPathFactory, text: str

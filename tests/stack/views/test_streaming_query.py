@@ -249,20 +249,18 @@ class Reader:
 
 
 def test_each_token_is_told_when_it_comes(stack: Stack) -> None:
-    with Reader(stack, "tokens-5-0.1") as reader:
-        reader.until(b"word0")
-        assert b"word3" not in reader.data
-        began = time.monotonic()
-        reader.until(b"word4")
-        assert time.monotonic() - began > 0.1
+    """Those that follow may never come."""
+    with Reader(stack, "silent-after-tokens") as reader:
+        for token in (b"Hello", b" from", b" fake"):
+            reader.until(token)
+        assert b"turn_complete" not in reader.data
 
 
 def test_comments_keep_a_silent_connection_alive(stack: Stack) -> None:
     with Reader(stack, "silent-after-tokens") as reader:
-        reader.until(b" fake")
         began = time.monotonic()
         reader.until(b": keep-alive\n\n")
-        assert time.monotonic() - began == pytest.approx(1.0, abs=0.3)
+        assert time.monotonic() - began > 0.9
 
 
 def test_no_comments_in_bare_text(stack: Stack) -> None:
