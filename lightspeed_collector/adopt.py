@@ -10,10 +10,12 @@ import hashlib
 import logging
 import tarfile
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 
 from lightspeed_collector import names
 from lightspeed_collector.archive import Archives, is_lost
@@ -25,6 +27,7 @@ from lightspeed_collector.spool import Gone, Spool
 
 log = logging.getLogger(__name__)
 
+Identify: TypeAlias = Callable[[tarfile.TarInfo, IO[bytes]], Identity]
 _NOBODY = Identity(FROM_ARCHIVE, -1, 0)
 
 
@@ -34,22 +37,31 @@ def adopt(archives: Archives, spool: Spool, ledger: Ledger) -> None:
     Raises `SpoolError` and `StateError` while an archive, or what it was made of, can't be looked at: its records could not be
     recognised, and would be sent again.
     """
+    for batch in _unknown(archives, ledger, partial(_identity, spool)):
+        log.warning("batch %s may have been sent: it is sent again under the same id", batch.id)
+        ledger.claim(batch, time.time())
+
+
+def members(archives: Archives, ledger: Ledger) -> set[str]:
+    """The names of all that would be adopted; raises `StateError` when an archive can't be looked at."""
+    return {member for batch in _unknown(archives, ledger, lambda *_: _NOBODY) for member in batch.members}
+
+
+def _unknown(archives: Archives, ledger: Ledger, identify: Identify) -> Iterator[Batch]:
     for batch_id in archives.ids():
-        if ledger.knows(batch_id):
-            continue
-        batch = _read(batch_id, archives.path(batch_id), spool)
-        if batch:
-            log.warning("batch %s may have been sent: it is sent again under the same id", batch_id)
-            ledger.claim(batch, time.time())
+        if not ledger.knows(batch_id):
+            batch = _read(batch_id, archives.path(batch_id), identify)
+            if batch:
+                yield batch
 
 
-def _read(batch_id: str, path: Path, spool: Spool) -> Batch | None:
+def _read(batch_id: str, path: Path, identify: Identify) -> Batch | None:
     """None for what is no sound archive."""
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
-        members = _members(path, spool) if sha256.startswith(batch_id) else {}
+        members = _members(path, identify) if sha256.startswith(batch_id) else {}
     except OSError as error:
         if is_lost(error):
             return None
@@ -57,15 +69,15 @@ def _read(batch_id: str, path: Path, spool: Spool) -> Batch | None:
     return Batch(batch_id, sha256, size, tuple(members), tuple(members.values())) if members else None
 
 
-def _members(path: Path, spool: Spool) -> dict[str, Identity]:
-    """What the archive holds, and what of it the spool has; nothing when it is damaged."""
+def _members(path: Path, identify: Identify) -> dict[str, Identity]:
+    """What the archive holds; nothing when it is damaged."""
     found: dict[str, Identity] = {}
     try:
         with tarfile.open(path, "r|gz") as archive:
             for member in archive:
                 if not names.is_record(names.split(member.name)[1]):
                     return {}
-                found[member.name] = _identity(member, archive.extractfile(member) or BytesIO(), spool)
+                found[member.name] = identify(member, archive.extractfile(member) or BytesIO())
     except (Error, MemoryError):
         raise
     except Exception as error:  # damage shows itself in many ways
@@ -75,7 +87,7 @@ def _members(path: Path, spool: Spool) -> dict[str, Identity]:
     return found
 
 
-def _identity(member: tarfile.TarInfo, content: IO[bytes], spool: Spool) -> Identity:
+def _identity(spool: Spool, member: tarfile.TarInfo, content: IO[bytes]) -> Identity:
     """What the record is in the spool if it is the one archived, or what the archive says of one that is not there."""
     storage = names.split(member.name)[0]
     if storage in spool.away:

@@ -89,10 +89,24 @@ def _change(action: str, chosen: list[Held], quarantine: Quarantine, settings: C
 
 def _carry_out(action: str, held: Held, quarantine: Quarantine, folders: dict[str, Path]) -> str:
     if action == "discard":
+        if held.releasing:
+            quarantine.take_back(held, _storage(held, folders))
         quarantine.discard(held)
         return DISCARDED
+    folder = _storage(held, folders)
+    try:
+        quarantine.release(held, folder)
+    except StateError:
+        if not held.releasing:  # it was begun here, and not by one that was cut short
+            quarantine.take_back(held, folder)
+        raise
+    return RELEASED
+
+
+def _storage(held: Held, folders: dict[str, Path]) -> Path:
     storage = names.split(held.member)[0]
     if storage not in folders:
         raise StateError(f"{held.member}: {storage}_storage is not configured")
-    quarantine.release(held, folders[storage])
-    return RELEASED
+    if not folders[storage].is_dir():
+        raise StateError(f"{held.member}: {folders[storage]} is no folder, or is not there now")
+    return folders[storage]

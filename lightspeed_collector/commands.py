@@ -158,15 +158,15 @@ def _quarantine(command: _Command) -> int:
 
 
 def _test_connection(command: _Command) -> int:
-    from lightspeed_collector import connection, run
+    from lightspeed_collector import channel, connection
 
     settings = command.settings
     url = settings.data_collector.ingress_server_url
     if url is None:
         raise Misconfigured("user_data_collection.data_collector.ingress_server_url is not set")
-    channel = run.exchange(settings, command.stop, os.environ)
-    courier = run.courier(settings, channel, command.stop, Report(), os.environ)
-    command.out.write(connection.test(url, courier, channel) + "\n")
+    exchange = channel.exchange(settings, command.stop, os.environ)
+    courier = channel.courier(settings, exchange, command.stop, Report(), os.environ)
+    command.out.write(connection.test(url, courier, exchange) + "\n")
     return exits.OK
 
 

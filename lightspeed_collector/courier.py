@@ -90,7 +90,7 @@ class Courier:
         except Unusable as error:
             raise Refused(f"the ingress: {error}: everything is kept") from error
         answer = understood(reply)
-        if answer.meaning is Meaning.ACCEPTED and (reply.unsent or not body.complete):
+        if answer.meaning is Meaning.ACCEPTED and not reply.to_all_of_it:
             return answers.unreachable(f"it answered {answer.text} to half an upload")
         return answer
 

@@ -6,9 +6,10 @@ is loaded when there is something to send.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from lightspeed_collector.stop import Stop
 
@@ -19,6 +20,14 @@ class Unreachable(Exception):
 
 class Unusable(Exception):
     """No answer, nor will there be one as things are configured here or there. The message is for people."""
+
+
+class Body(Protocol):
+    """A body in pieces, and its length in bytes."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
 
 
 @dataclass(frozen=True)
@@ -34,11 +43,11 @@ class Tls:
 class Reply:
     """An answer; `body` is at most its first 64 KiB, as far as they came.
 
-    `unsent`: so many bytes of the request had not reached the peer's kernel yet when its answer was here.
+    `to_all_of_it`: it came after the last byte of a `Body` had reached the other end's kernel, and not before.
     """
 
     status: int = 0
-    unsent: int = 0
+    to_all_of_it: bool = False
     headers: Mapping[str, str] | None = None
     body: bytes = b""
 
@@ -55,9 +64,7 @@ class Exchange:
         self._stop = stop
         self._checked = False
 
-    def post(
-        self, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes, key: str = "ingress_server_url"
-    ) -> Reply:
+    def post(self, url: str, headers: Mapping[str, str], body: Body | bytes, key: str = "ingress_server_url") -> Reply:
         """`key` is the one that gave `url`. Raises `Unreachable`, `Unusable`, `Misconfigured`, `Stopped`."""
         from lightspeed_collector import tlsfiles
         from lightspeed_collector.wire import Call
@@ -70,6 +77,6 @@ class Exchange:
         if call.reply.status:
             return call.reply
         self._stop.check()
-        if failure is None:
+        if failure is None or call.aborted:
             raise Unreachable(f"{call.way}: no answer within {self._deadline:g} s (upload_deadline_seconds)")
         raise (Unusable if failure.lasting else Unreachable)(failure.text)

@@ -59,7 +59,7 @@ class Intake:
                 return
             if kept != entry.member:
                 reason = f"{reason}; held as {kept}, another record had its name"
-            self._tell(entry, reason)
+            self.tell(entry, reason)
         except Gone:
             return
         except LedgerCorrupt:
@@ -67,7 +67,8 @@ class Intake:
         except Error as error:
             self._report.problem(error)
 
-    def _tell(self, entry: Entry, reason: str) -> None:
+    def tell(self, entry: Entry, reason: str) -> None:
+        """Log, count and remember that it is in the quarantine now."""
         self._report.quarantined += 1
         self._report.counted(exits.DATAERR)
         fields = events.fields(events.RECORD_QUARANTINED, record=entry.member, reason=reason)

@@ -14,14 +14,10 @@ _PIECE = 256 * 1024
 
 
 class Upload:
-    """Iterated, it gives the body in pieces; its length is known before. It can be iterated again.
-
-    `complete` tells whether whoever iterated last took all of it.
-    """
+    """Iterated, it gives the body in pieces; its length is known before. It can be iterated again."""
 
     def __init__(self, batch: Batch, archive: Path, service: str | None, sent: Callable[[int], None]) -> None:
         """`sent` is told how many bytes of the archive were handed out so far."""
-        self.complete = False
         self._archive = archive
         self._sha256 = batch.sha256
         self._sent = sent
@@ -45,7 +41,6 @@ class Upload:
         return self._length
 
     def __iter__(self) -> Iterator[bytes]:
-        self.complete = False
         yield self._head
         done = 0
         for piece in self._pieces():
@@ -53,7 +48,6 @@ class Upload:
             done += len(piece)
             self._sent(done)
         yield self._tail
-        self.complete = True
 
     def _pieces(self) -> Iterator[bytes]:
         """Raises `StateError`: what keeps the archive from being read is not the network's fault.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -31,6 +32,7 @@ from lightspeed_collector.retention import Entry
 from lightspeed_collector.sent import Sent
 from lightspeed_collector.spool import Spool
 from lightspeed_collector.stop import Stop
+from lightspeed_collector.unfinished import Unfinished
 from lightspeed_collector.upcoming import Upcoming
 from lightspeed_collector.withheld import Withheld
 
@@ -47,6 +49,7 @@ class Pipeline:
     archives: Archives
     intake: Intake
     quarantine: Quarantine
+    unfinished: Unfinished
     courier: Courier
     forgetting: Forgetting
     room: Room
@@ -115,29 +118,23 @@ class Pipeline:
     def _free(self, members: Iterable[str]) -> Iterator[str]:
         return (member for member in members if member not in self.withheld)
 
-    def scan(self) -> Backlog:
-        """The records that wait, after requests to forget some of them were honoured."""
+    def scan(self, may_be_sent: AbstractSet[str] = frozenset()) -> Backlog:
+        """The records that wait, after requests to forget some of them were honoured.
+
+        `may_be_sent`: records of batches that the ledger doesn't know as yet; requests for them wait as well.
+        """
         with self.quarantine.alone():
             self.quarantine.sweep()
-            self._finish_releases()
+            self.withheld.members |= self.unfinished.finish()
             found = self.spool.scan(self.stop.check)
             self.withheld.storages |= found.failed
             if found.requests:
-                claimed = {member for batch in self.ledger.claimed() for member in batch.members}
+                claimed = {member for batch in self.ledger.claimed() for member in batch.members} | may_be_sent
                 again = self.spool.scan(self.stop.check)
                 self.withheld.keys |= self.forgetting.honour(found.requests, again, claimed)
                 found = self.spool.scan(self.stop.check)
                 self.withheld.storages |= found.failed
         return found.backlog
-
-    def _finish_releases(self) -> None:
-        for held in self.quarantine.releasing():
-            try:
-                if names.split(held.member)[0] in self.spool.descriptors:
-                    self.quarantine.release(held, self.spool.path(held.member).parent)
-            except StateError as error:
-                self.withheld.members.add(held.member)
-                self.report.problem(error)
 
     def _archive(self, upcoming: Upcoming) -> Batch | None:
         while True:

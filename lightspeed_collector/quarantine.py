@@ -26,13 +26,23 @@ RELEASING = ".releasing"
 
 
 class Held(NamedTuple):
-    """A record in the quarantine."""
+    """A record in the quarantine; `releasing` when its release was begun and not finished: it may be in the spool as well."""
 
     member: str
     path: Path
     reason: str
     size: int
     since: float
+    releasing: bool
+
+    def is_like(self, other: Path) -> bool:
+        """Whether the other file is there and has the same contents; raises `StateError`."""
+        try:
+            return _alike(self.path, other)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StateError(f"{self.path} or {other}: {error.strerror}") from error
 
 
 class Quarantine:
@@ -60,9 +70,9 @@ class Quarantine:
                     kept = self._keep(descriptor, entry.member, reason)
             except Unsettled:
                 return None
-            deleted = spool.delete(entry)
+            spool.delete(entry)
             spool.sync()
-            return kept if deleted else None
+            return kept
 
     def held(self) -> Iterator[Held]:
         """All of them, by storage and age, but those that go meanwhile; raises `StateError`."""
@@ -70,10 +80,6 @@ class Quarantine:
             found = sorted(self._listed(storage))
             looked_at = (self._held(storage, name) for name in found if names.is_record(name))
             yield from (held for held in looked_at if held)
-
-    def releasing(self) -> list[Held]:
-        """Those whose release was begun and not finished: they may be in the spool as well."""
-        return [held for held in self.held() if _beside(held.path, RELEASING).exists()]
 
     def sweep(self) -> None:
         """Remove, `alone`, what killed runs left of records that are not here, or leave it to the next run.
@@ -112,6 +118,18 @@ class Quarantine:
             raise StateError(f"{storage / held.path.name}: {error.strerror}") from error
         self.discard(held)
 
+    def take_back(self, held: Held, storage: Path) -> None:
+        """Undo, `alone`, what an unfinished release of it has done to the spool; raises `StateError`."""
+        target = storage / held.path.name
+        try:
+            if held.is_like(target):
+                target.unlink(missing_ok=True)
+            _beside(held.path, RELEASING).unlink(missing_ok=True)
+            for folder in (storage, held.path.parent):
+                sync_folder(folder)
+        except OSError as error:
+            raise StateError(f"{target}: {error.strerror}") from error
+
     def _listed(self, storage: str) -> list[str]:
         try:
             return os.listdir(self._folder / storage)
@@ -133,7 +151,8 @@ class Quarantine:
             reason = _beside(path, REASON).read_text(encoding="utf-8").strip()
         except OSError:
             reason = "unknown"
-        return Held(f"{storage}/{name}", path, reason, found.st_size, found.st_mtime)
+        releasing = _beside(path, RELEASING).exists()
+        return Held(f"{storage}/{name}", path, reason, found.st_size, found.st_mtime, releasing)
 
     def _keep(self, descriptor: int, member: str, reason: str) -> str:
         storage, name = names.split(member)

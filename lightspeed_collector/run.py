@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
-from lightspeed_collector import age, credentials, events, limits, lock, textfile
+from lightspeed_collector import age, channel, events, limits, lock, textfile
 from lightspeed_collector.age import Watch
 from lightspeed_collector.archive import Archives
 from lightspeed_collector.batch import Room
 from lightspeed_collector.config import Config
-from lightspeed_collector.courier import Courier
 from lightspeed_collector.culprit import Inquiry
 from lightspeed_collector.database import Database
 from lightspeed_collector.errors import Error, LedgerCorrupt, Locked, SpoolError, StateError, Stopped
-from lightspeed_collector.exchange import Exchange, Tls
 from lightspeed_collector.forget import Forgetting
 from lightspeed_collector.history import History, Run
 from lightspeed_collector.intake import Intake
@@ -31,9 +29,8 @@ from lightspeed_collector.sent import Sent
 from lightspeed_collector.spool import Spool
 from lightspeed_collector.state import State
 from lightspeed_collector.stop import Stop
+from lightspeed_collector.unfinished import Unfinished
 from lightspeed_collector.waiting import Survey, Waiting
-from lightspeed_stack.daemon.credentials import locate
-from lightspeed_stack.daemon.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +103,9 @@ class Collection:
             raise
         except Error as error:
             self.report.problem(error)
+        except Exception as error:  # limits are kept and the run is told of all the same
+            log.debug("internal error", exc_info=True)
+            self.report.problem(Error(f"internal error: {type(error).__name__}: {error}"))
         finally:
             self.progress.end()
 
@@ -129,12 +129,13 @@ class _Parts:
         settings = run.config.data_collector
         self._run = run
         self._spool = spool
+        self._may_be_sent: set[str] = set()
         self.ledger = Ledger(database)
         self.sent = Sent(database, spool)
         self.history = History(database)
         self.quarantine = Quarantine(state.quarantine, run.stop.rest)
         self.archives = Archives(state.outgoing, settings.compression)
-        self.exchange = exchange(run.config, run.stop, run.environ)
+        self.exchange = channel.exchange(run.config, run.stop, run.environ)
 
     def carry_out(self) -> None:
         """What a run is for; while the collector is disabled, only what was asked to be forgotten."""
@@ -142,7 +143,8 @@ class _Parts:
         try:
             self._settle()
         except (SpoolError, StateError):
-            pipeline.scan()
+            self._may_be_sent = self._not_adopted()
+            pipeline.scan(self._may_be_sent)
             raise
         if self._run.config.data_collector.enabled:
             pipeline.run()
@@ -154,6 +156,11 @@ class _Parts:
         age = self._run.config.data_collector.history_days * _DAY_SECONDS
         self.history.prune(now - age)
         self.sent.prune(now, age)
+
+    def _not_adopted(self) -> set[str]:
+        from lightspeed_collector import adopt
+
+        return adopt.members(self.archives, self.ledger)
 
     def _settle(self) -> None:
         if self.ledger.settled:
@@ -167,14 +174,16 @@ class _Parts:
     def _pipeline(self) -> Pipeline:
         run, settings = self._run, self._run.config.data_collector
         room = Room(settings.max_archive_bytes)
+        intake = Intake(self._spool, self.quarantine, self.history, run.report, run.stop.check)
         return Pipeline(
             spool=self._spool,
             ledger=self.ledger,
             sent=self.sent,
             archives=self.archives,
-            intake=Intake(self._spool, self.quarantine, self.history, run.report, run.stop.check),
+            intake=intake,
             quarantine=self.quarantine,
-            courier=courier(run.config, self.exchange, run.stop, run.report, run.environ),
+            unfinished=Unfinished(self._spool, self.quarantine, intake, self.history, run.report),
+            courier=channel.courier(run.config, self.exchange, run.stop, run.report, run.environ),
             forgetting=Forgetting(self._spool, self.quarantine, self.history, run.report),
             room=room,
             inquiry=Inquiry(room, _any_below),
@@ -189,6 +198,7 @@ class _Parts:
     def limits(self, now: float) -> Survey:
         run, settings = self._run, self._run.config.data_collector
         claimed = {member for batch in self.ledger.claimed() + self.ledger.accepted() for member in batch.members}
+        claimed |= self._may_be_sent
         waiting = Waiting(self._spool, self.sent, run.stop)
         watch = self._watch(now)
         bounds = Limits(settings.max_spool_bytes, watch.too_old if watch else None)
@@ -214,30 +224,3 @@ def _any_below(number: int) -> int:
     import random
 
     return random.randrange(number)  # noqa: S311 - no secret
-
-
-def exchange(config: Config, stop: Stop, environ: Mapping[str, str]) -> Exchange:
-    settings = config.data_collector
-    mine = [path and locate(path, environ) for path in (settings.client_cert, settings.client_key)]
-    tls = Tls(settings.ca_bundle, *mine)
-    return Exchange(tls, settings.connection_timeout_seconds, settings.upload_deadline_seconds, stop)
-
-
-def courier(config: Config, channel: Exchange, stop: Stop, report: Report, environ: Mapping[str, str]) -> Courier:
-    settings = config.data_collector
-    return Courier(
-        url=settings.ingress_server_url or "",
-        service=settings.ingress_content_service_name,
-        user_agent=settings.user_agent or f"lightspeed-collector/{VERSION}",
-        first_wait=settings.retry_wait_seconds,
-        exchange=channel,
-        credentials=credentials.create(
-            settings.ingress_server_auth_token,
-            settings.ingress_server_auth_token_file,
-            settings.oauth2,
-            channel,
-            environ,
-        ),
-        stop=stop,
-        report=report,
-    )

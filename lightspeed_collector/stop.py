@@ -35,6 +35,7 @@ class Stop:
     def install(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ring)
+        signal.signal(signal.SIGIO, signal.SIG_IGN)  # who opens a record while we look who else has it open sends one
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
         self._signal = signal.Signals(number)

@@ -5,25 +5,23 @@ Redirects are not followed and ~/.netrc is not read; proxies come from the envir
 
 from __future__ import annotations
 
-import fcntl
 import socket
-import sys
-import termios
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 
+from lightspeed_collector import tcp
 from lightspeed_collector.diagnosis import Diagnosis, Way, diagnose
 from lightspeed_collector.errors import Misconfigured
-from lightspeed_collector.exchange import Reply, Tls
+from lightspeed_collector.exchange import Body, Reply, Tls
 
 _MAX_BODY = 65536
 _BODY_SECONDS = 5.0
+_END_BYTES = 1  # the end of what the other end sends is counted as one
 
 
 class Call:
@@ -37,14 +35,16 @@ class Call:
         self._tls = tls
         self._timeout = timeout
         self._socket: socket.socket | None = None
-        self._aborted = False
+        self.aborted = False
+        self._received_before_the_end: int | None = None
         self.reply = Reply()
 
-    def post(self, headers: Mapping[str, str], body: Iterable[bytes] | bytes) -> Diagnosis | None:
+    def post(self, headers: Mapping[str, str], body: Body | bytes) -> Diagnosis | None:
         """Fills `reply`, or says why there is none."""
         try:
-            with self._session() as session, self._send(session, headers, body) as response:
-                if self._aborted:  # the end that we put to it ended the head of the answer as well
+            data = body if isinstance(body, bytes) else _Paced(body, self._settle)
+            with self._session() as session, self._send(session, headers, data) as response:
+                if self.aborted:  # the end that we put to it ended the head of the answer as well
                     return Diagnosis(f"{self.way}: the answer was cut short")
                 self.reply.headers = response.headers
                 self.reply.status = response.status_code
@@ -57,22 +57,33 @@ class Call:
 
     def abort(self) -> None:
         """Wake the thread from whatever the socket lets it wait for."""
-        self._aborted = True
+        self.aborted = True
         if self._socket is not None:
             _shut(self._socket)
 
-    def attach(self, connected: socket.socket) -> None:
+    def attach(self, connected: Any) -> None:
+        """`connected` is a socket, or TLS within TLS around one."""
+        while not isinstance(connected, socket.socket):
+            connected = connected.socket
         self._socket = connected
-        if self._aborted:
+        if self.aborted:
             _shut(connected)
+
+    def _settle(self) -> None:
+        """Only the end of the body is still to be sent."""
+        if self._socket is not None:
+            tcp.settle(self._socket, self._timeout)
+            self._received_before_the_end = tcp.received(self._socket)
 
     def heard(self) -> None:
         """The head of an answer is here, and its connection still is."""
-        if self._socket is not None:
-            self.reply.unsent = _unsent(self._socket)
+        before, connected = self._received_before_the_end, self._socket
+        if before is not None and connected is not None:
+            came = tcp.received(connected) - before
+            self.reply.to_all_of_it = came > _END_BYTES and not tcp.unacknowledged(connected)
 
     def _session(self) -> requests.Session:
-        session = requests.Session()
+        session = _Session()
         session.trust_env = False
         session.headers.clear()
         for scheme in ("http://", "https://"):
@@ -105,8 +116,32 @@ class Call:
                 if not piece:
                     return
                 self.reply.body += piece
-        except (urllib3.exceptions.HTTPError, OSError):
+        except Exception:  # noqa: BLE001 - whatever it is, the answer counts
             return
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None for any: even for a redirect that it doesn't follow `requests` reads all of the body and the Location."""
+
+
+class _Paced:
+    """A body whose last piece is only given after `settle`: an answer to what went before shows itself until then."""
+
+    def __init__(self, body: Body, settle: Callable[[], None]) -> None:
+        self._body = body
+        self._settle = settle
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = len(self._body)
+        for piece in self._body:
+            left -= len(piece)
+            if left <= 0:
+                self._settle()
+            yield piece
 
 
 def _adapter(call: Call) -> Any:
@@ -149,14 +184,6 @@ def _pair(tls: Tls) -> str | tuple[str, str] | None:
     if tls.client_cert is None:
         return None
     return (str(tls.client_cert), str(tls.client_key)) if tls.client_key else str(tls.client_cert)
-
-
-def _unsent(connected: socket.socket) -> int:
-    """Bytes that were written and not acknowledged (tcp(7), SIOCOUTQ).
-
-    An answer acknowledges all that had come when it was sent: where some are left, it was given without them.
-    """
-    return int.from_bytes(fcntl.ioctl(connected, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def _shut(connected: socket.socket) -> None:

@@ -84,6 +84,24 @@ def test_limits_and_requests_are_kept_while_nothing_can_be_adopted(meet: Met) ->
     assert list((site.state / "outgoing").iterdir()) != []
 
 
+def test_request_waits_for_an_archive_that_can_not_be_adopted_yet(meet: Met) -> None:
+    """The archive may be sent once it is adopted: to tell the record as forgotten before would be a lie."""
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
+    site.put(1, conversation="gone")
+    site.put(1, "feedback")
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    site.feedback.rename(site.folder / "away")
+    (site.transcripts / ".forget_gone_00000001").touch()
+    done = site.run()
+    assert (done.status, "forgotten" in done.stderr, len(site.waiting)) == (74, False, 1)
+    (site.folder / "away").rename(site.feedback)
+    ingress.script = [accept()]
+    assert site.run().status == 0
+    assert site.run().status == 0
+    assert (site.waiting, list(site.transcripts.iterdir()), len(ingress.batches)) == ({}, [], 1)
+
+
 @pytest.mark.parametrize("what", ["archive", "record"])
 def test_nothing_is_adopted_that_can_not_be_looked_at(meet: Met, what: str) -> None:
     """It would be taken for lost, and sent again in another batch."""

@@ -155,3 +155,58 @@ def test_listing_passes_over_what_goes_meanwhile(site: Site) -> None:
         (site.quarantine / last).unlink()
         done = listed.result()
     assert (done.status, len(done.stdout.splitlines())) == (0, 19), done
+
+
+def killed_while_releasing(site: Site) -> str:
+    """A record that is in the spool again, and still in the quarantine."""
+    strace.needed()
+    (member,) = site.put(1, content=BAD)
+    assert site.run().status == 65
+    (site.quarantine / member).write_bytes(record(1))
+    sync = strace.injecting_at(site.folder / "trace", site.transcripts, "fsync", "signal=KILL")
+    site.collector("quarantine", "release", member, prefix=sync, environ=strace.ENVIRON)
+    assert list(site.waiting) == list(site.quarantined) == [member]
+    return member
+
+
+def test_discard_undoes_a_release_that_was_cut_short(site: Site, ingress: FaultyIngress) -> None:
+    member = killed_while_releasing(site)
+    assert site.collector("quarantine", "discard", member).status == 0
+    assert (site.waiting, site.quarantined) == ({}, {})
+    assert site.run().status == 0
+    assert ingress.uploads == []
+
+
+def test_discard_waits_for_the_folder_that_an_unfinished_release_has_written_to(site: Site) -> None:
+    member = killed_while_releasing(site)
+    site.transcripts.rename(site.folder / "away")
+    done = site.collector("quarantine", "discard", member)
+    assert (done.status, str(site.transcripts) in done.stderr) == (73, True)
+    assert list(site.quarantined) == [member]
+
+
+def test_release_that_a_run_finishes_is_in_the_history(site: Site, ingress: FaultyIngress) -> None:
+    member = killed_while_releasing(site)
+    assert site.run().status == 0
+    events = json.loads(site.collector("history", "--json").stdout)["events"]
+    assert ("released", member) in {(event["fate"], event["member"]) for event in events}
+    assert (list(ingress.records), site.quarantined) == ([member], {})
+
+
+@pytest.mark.parametrize("fault", ["away", "full"])
+def test_release_that_fails_is_none(site: Site, ingress: FaultyIngress, fault: str) -> None:
+    """The operator was told that it stays: no run releases it later."""
+    strace.needed()
+    (member,) = site.put(1, content=BAD)
+    assert site.run().status == 65
+    (site.quarantine / member).write_bytes(record(1))
+    if fault == "away":
+        site.transcripts.rename(site.folder / "away")
+        done = site.collector("quarantine", "release", member)
+        (site.folder / "away").rename(site.transcripts)
+    else:
+        sync = strace.injecting_at(site.folder / "trace", site.transcripts, "fsync", "error=ENOSPC")
+        done = site.collector("quarantine", "release", member, prefix=sync, environ=strace.ENVIRON)
+    assert (done.status, site.waiting) == (73, {})
+    assert site.run().status == 0
+    assert (ingress.uploads, list(site.quarantined)) == ([], [member])

@@ -18,7 +18,7 @@ import pytest
 from tests.collector.conftest import Met
 from tests.fakes import clock
 from tests.fakes import ingress_faults as faults
-from tests.fakes.ingress_faults import FaultyIngress, accept, answer
+from tests.fakes.ingress_faults import Connection, FaultyIngress, accept, answer
 from tests.fakes.privileges import bound
 from tests.fakes.reference_ingress import Ingress
 from tests.fakes.site import Site, record
@@ -434,6 +434,32 @@ def test_created_is_acceptance(meet: Met) -> None:
     site.put(2)
     assert site.run().status == 0
     assert (site.waiting, len(ingress.uploads)) == ({}, 1)
+
+
+@pytest.mark.parametrize("location", [b"http://[::1", b"/caf\xe9", b"http://[x]/", b"http://a:99999999/", b"//"])
+def test_redirect_to_nowhere_is_one_like_others(meet: Met, location: bytes) -> None:
+    site, _ = meet(faults.raw(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"))
+    spooled = site.put(2)
+    done = site.run()
+    assert (done.status, site.waiting) == (69, spooled)
+    assert "302 Found" in done.stderr
+
+
+def test_redirect_with_a_body_without_end_is_not_read(meet: Met) -> None:
+    blocks = 0
+
+    def behave(connection: Connection) -> None:
+        nonlocal blocks
+        connection.read_body()
+        connection.send(faults.head(302, ["Location: /login"], length=None))
+        while not connection.closing:
+            connection.send(bytes(1 << 20))
+            blocks += 1
+
+    site, _ = meet(behave)
+    site.put(2)
+    assert site.run().status == 69
+    assert blocks < 20
 
 
 def test_record_that_vanishes_before_it_is_read_harms_nothing(site: Site, ingress: FaultyIngress) -> None:

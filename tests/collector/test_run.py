@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -102,3 +103,32 @@ def test_memory_of_a_run_does_not_grow_with_the_spool(meet: Met) -> None:
         peaks.append(int(done.stdout))
     assert peaks[1] < 64
     assert peaks[1] - peaks[0] < 25
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> dict[str, str]:
+    """An installation whose `requests` can't be loaded, as a fault that nobody has thought of."""
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "requests.py").write_text('raise LookupError("no such codec")')
+    return {"PYTHONPATH": str(folder)}
+
+
+def test_fault_nobody_has_thought_of_ends_in_limits_and_a_report(site: Site, broken: dict[str, str]) -> None:
+    site.configure(max_spool_bytes=0, metrics_textfile=str(site.folder / "collector.prom"))
+    site.put(2)
+    done = site.run(environ=broken)
+    later = site.put(2)
+    done = site.run(environ=broken)
+    assert "internal error: LookupError: no such codec" in done.stderr
+    assert (done.status, done.report["dropped"], done.report["left"]) == (74, len(later), 2)
+    assert json.loads(site.collector("status", "--json").stdout)["last_run"]["status"] == 74
+    assert (site.folder / "collector.prom").exists()
+
+
+def test_loop_outlives_a_fault_nobody_has_thought_of(site: Site, broken: dict[str, str]) -> None:
+    site.put(1)
+    with site.start("run", "--interval", "1", environ=broken) as loop:
+        loop.wait_for("internal error: LookupError", times=2)
+        loop.signal(signal.SIGTERM)
+        assert loop.wait(5) == 0

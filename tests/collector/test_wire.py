@@ -209,6 +209,18 @@ def test_acceptance_of_half_an_upload_over_tls_is_none(tmp_path: Path) -> None:
     assert "half an upload" in done.stderr
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_acceptance_before_the_last_byte_is_none(tmp_path: Path, scheme: str) -> None:
+    """Also when all of it is taken afterwards: an answer to the head alone says nothing of the records."""
+    pem = certificate(tmp_path) if scheme == "https" else None
+    with FaultyIngress(faults.answer_first(202), accept(), pem=pem) as ingress:
+        site = Site(tmp_path / "site", ingress.url, ca_bundle=pem and str(pem))
+        spooled = site.put(1, content=json.dumps({"noise": os.urandom(8 << 20).hex()}).encode())
+        done = site.run()
+    assert "half an upload" in done.stderr
+    assert (done.status, ingress.records, len(ingress.uploads)) == (0, spooled, 2)
+
+
 def test_token_server_with_an_unknown_certificate(site: Site, ingress: FaultyIngress, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("s3cr3t")
@@ -306,6 +318,17 @@ def test_stalled_tls_upload_through_a_proxy_ends_with_a_signal(meet: Met, tmp_pa
             run.signal(signal.SIGTERM)
             assert run.wait(5) == 75
     assert site.waiting == spooled
+
+
+def test_tls_to_the_proxy_and_through_it(meet: Met, tmp_path: Path) -> None:
+    pem = certificate(tmp_path)
+    site, ingress = meet(faults.stall_response(store=False), accept(), upload_deadline_seconds=1)
+    with TlsFront(ingress.port, pem) as front, ConnectProxy() as proxy, TlsFront(proxy.port, pem) as outer:
+        site.configure(ingress_server_url=front.url, ca_bundle=str(pem))
+        spooled = site.put(2)
+        done = site.run(environ={"HTTPS_PROXY": outer.url.removesuffix("/v1")})
+    assert "no answer within 1 s (upload_deadline_seconds)" in done.stderr
+    assert (done.status, ingress.records, len(ingress.uploads)) == (0, spooled, 2)
 
 
 @pytest.mark.parametrize("place", ["path", "credential"])

@@ -18,8 +18,12 @@ class ConnectProxy:
         self._threads = [threading.Thread(target=self._accept)]
 
     @property
+    def port(self) -> int:
+        return int(self._listener.getsockname()[1])
+
+    @property
     def address(self) -> str:
-        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self._threads[0].start()

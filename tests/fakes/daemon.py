@@ -69,17 +69,17 @@ class Process:
             self._ended = True
             self._changed.notify_all()
 
-    def wait_for(self, pattern: str, seconds: float = DEADLINE_SECONDS) -> re.Match[str]:
-        """The first match of `pattern` in the log; fails with the whole log when it does not come."""
+    def wait_for(self, pattern: str, seconds: float = DEADLINE_SECONDS, times: int = 1) -> re.Match[str]:
+        """The first match of `pattern` in the log; fails with the whole log when not so many come."""
         found: list[re.Match[str]] = []
 
         def seen() -> bool:
             found[:] = [match for line in self.log if (match := re.search(pattern, line))]
-            return bool(found) or self._ended
+            return len(found) >= times or self._ended
 
         with self._changed:
             self._changed.wait_for(seen, seconds)
-        assert found, f"no {pattern!r} in the log of {self._command}:\n" + "\n".join(self.log)
+        assert len(found) >= times, f"no {pattern!r} in the log of {self._command}:\n" + "\n".join(self.log)
         return found[0]
 
     def signal(self, number: int) -> None:

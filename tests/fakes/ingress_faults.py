@@ -294,6 +294,17 @@ def answer_half(status: int, size: int) -> Behaviour:
     return behave
 
 
+def answer_first(status: int) -> Behaviour:
+    """Answer, then read the body and throw it away."""
+
+    def behave(connection: Connection) -> None:
+        connection.send(head(status))
+        connection.read_body()
+        connection.upload.archive = None
+
+    return behave
+
+
 def answer_unread(status: int) -> Behaviour:
     """Wait until the client has handed everything to its kernel, answer without having read it, then reset."""
 
