@@ -1,6 +1,10 @@
 """What is read and set aside on the way to an archive, through the real command."""
 
+import os
+from pathlib import Path
+
 from tests.collector.conftest import Met
+from tests.fakes import strace
 from tests.fakes.ingress_faults import FaultyIngress
 from tests.fakes.privileges import bound
 from tests.fakes.site import Site, record
@@ -67,3 +71,27 @@ def test_bad_records_between_good_ones_do_not_split_the_batch(site: Site, ingres
         site.put(1, content=BAD)
     assert site.run().status == 65
     assert (ingress.records, len(ingress.uploads)) == (good, 1)
+
+
+def test_writer_who_comes_while_we_look_for_writers_does_not_end_the_run(site: Site) -> None:
+    """The kernel tells us of him with SIGIO, which ends a process that doesn't expect it."""
+    strace.needed()
+    came = False
+    while not came:
+        (member,) = site.put(1, content=BAD)
+        slow = strace.injecting_at(site.folder / "trace", site.path(member), "fcntl", "delay_exit=500000")
+        with site.start("run", prefix=slow, environ=strace.ENVIRON) as run:
+            while run.popen.poll() is None and not came:
+                came = was_refused(site.path(member))
+            assert run.wait(30) in (0, 65)
+
+
+def was_refused(path: Path) -> bool:
+    """Whether a writer would have to wait, since somebody looks."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.collector.conftest import Met
+from tests.fakes.daemon import ROOT
 from tests.fakes.ingress_faults import FaultyIngress, accept, answer
 from tests.fakes.privileges import bound
 from tests.fakes.site import Site, record
@@ -111,7 +112,7 @@ def broken(tmp_path: Path) -> dict[str, str]:
     folder = tmp_path / "broken"
     folder.mkdir()
     (folder / "requests.py").write_text('raise LookupError("no such codec")')
-    return {"PYTHONPATH": str(folder)}
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
 
 
 def test_fault_nobody_has_thought_of_ends_in_limits_and_a_report(site: Site, broken: dict[str, str]) -> None:

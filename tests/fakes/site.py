@@ -145,8 +145,8 @@ class Site:
         """`run --json`."""
         return self.collector("run", "--json", *arguments, **options)
 
-    def start(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Process:
-        return Process(self.command(*arguments), environ, self.folder)
+    def start(self, *arguments: str, prefix: tuple[str, ...] = (), environ: Mapping[str, str] | None = None) -> Process:
+        return Process([*prefix, *self.command(*arguments)], environ, self.folder)
 
 
 def record(number: int, conversation: str = CONVERSATION) -> bytes:
