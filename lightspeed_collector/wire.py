@@ -79,8 +79,9 @@ class Call:
         """The head of an answer is here, and its connection still is."""
         before, connected = self._received_before_the_end, self._socket
         if before is not None and connected is not None:
-            came = tcp.received(connected) - before
-            self.reply.to_all_of_it = came > _END_BYTES and not tcp.unacknowledged(connected)
+            received = tcp.received(connected)
+            came_since = received - before > _END_BYTES or not received
+            self.reply.to_all_of_it = came_since and not tcp.unacknowledged(connected)
 
     def _session(self) -> requests.Session:
         session = _Session()

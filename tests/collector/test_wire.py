@@ -13,6 +13,7 @@ import pytest
 
 from tests.collector.conftest import Met
 from tests.fakes import ingress_faults as faults
+from tests.fakes import strace
 from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.ingress_faults import Behaviour, FaultyIngress, accept
 from tests.fakes.reference_ingress import Ingress
@@ -219,6 +220,16 @@ def test_acceptance_before_the_last_byte_is_none(tmp_path: Path, scheme: str) ->
         done = site.run()
     assert "half an upload" in done.stderr
     assert (done.status, ingress.records, len(ingress.uploads)) == (0, spooled, 2)
+
+
+def test_acceptance_counts_where_the_kernel_counts_no_bytes(site: Site, ingress: FaultyIngress) -> None:
+    strace.needed()
+    spooled = site.put(3)
+    trace = str(site.folder / "trace")
+    inject = ("-e", "trace=getsockopt", "-e", "inject=getsockopt:error=ENOPROTOOPT:when=2+")  # the first is of connect
+    assert site.run(prefix=("strace", "-f", "-o", trace, *inject), environ=strace.ENVIRON).status == 0
+    assert "TCP_INFO" in Path(trace).read_text()
+    assert (ingress.records, len(ingress.uploads)) == (spooled, 1)
 
 
 def test_token_server_with_an_unknown_certificate(site: Site, ingress: FaultyIngress, tmp_path: Path) -> None:
