@@ -11,6 +11,7 @@ import ctypes
 import os
 import socket
 import sys
+import threading
 
 _ROOM = 16384
 _DONT_WAIT = int(socket.MSG_DONTWAIT)
@@ -23,9 +24,16 @@ _libc.recv.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_
 _libc.write.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
 _libc.send.restype = _libc.recv.restype = _libc.write.restype = ctypes.c_ssize_t
 
-# one for all: the lock is held from the call until its bytes are copied
-_received = (ctypes.c_char * _ROOM)()
-_bytes = memoryview(_received).cast("B")
+
+class _Room(threading.local):
+    """One for each thread: the lock may go to another between a call and the copying of what it brought."""
+
+    def __init__(self) -> None:
+        self.received = (ctypes.c_char * _ROOM)()
+        self.bytes = memoryview(self.received).cast("B")
+
+
+_room = _Room()
 
 
 def send(sock: socket.socket, data: bytes) -> int:
@@ -36,8 +44,8 @@ def send(sock: socket.socket, data: bytes) -> int:
 
 def receive(sock: socket.socket) -> bytes:
     """At most 16 KiB, b"" at the end; raises OSError as socket.recv does, BlockingIOError when there is nothing."""
-    count: int = _libc.recv(sock.fileno(), _received, _ROOM, _DONT_WAIT)
-    return bytes(_bytes[: count if count >= 0 else _fail()])
+    count: int = _libc.recv(sock.fileno(), _room.received, _ROOM, _DONT_WAIT)
+    return bytes(_room.bytes[: count if count >= 0 else _fail()])
 
 
 def ring(bell: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -77,3 +79,33 @@ def test_a_bell_is_rung() -> None:
     os.close(bell)
     with pytest.raises(OSError, match="Bad file descriptor"):
         held.ring(bell)
+
+
+def test_no_thread_gets_what_another_receives() -> None:
+    """The interpreter may let another thread go on as soon as a call has returned."""
+    interval, mixed = sys.getswitchinterval(), []
+    stop = threading.Event()
+
+    def take(sock: socket.socket, letter: bytes) -> None:
+        for _ in range(5000):
+            if stop.is_set():
+                return
+            theirs[letter].send(letter * 1000)
+            if held.receive(sock) != letter * 1000:
+                mixed.append(letter)
+                stop.set()
+
+    pairs = {letter: socket.socketpair() for letter in (b"A", b"B", b"C", b"D")}
+    theirs = {letter: pair[1] for letter, pair in pairs.items()}
+    threads = [threading.Thread(target=take, args=(pair[0], letter)) for letter, pair in pairs.items()]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+        for sock in (one for pair in pairs.values() for one in pair):
+            sock.close()
+    assert mixed == []
