@@ -201,9 +201,14 @@ def _template(replace_with: str) -> Template:
 
 
 def _any_of(filters: Sequence[Filter]) -> Any:
-    """One pattern that finds what any of the filters would; None when RE2 finds it too large."""
-    together = "|".join(f"(?:{each.pattern.pattern})" for each in filters)
+    r"""One pattern that finds what any of the filters would; None when RE2 finds it too large, or there is no joining them.
+
+    A `\Q` makes letters of all up to the next `\E`. Nothing else that compiles alone reaches beyond its own group.
+    """
+    patterns = [each.pattern.pattern for each in filters]
+    if not patterns or any(r"\Q" in pattern for pattern in patterns):
+        return None
     try:
-        return re2.compile(together, _options(captures=False)) if filters else None
+        return re2.compile("|".join(f"(?:{pattern})" for pattern in patterns), _options(captures=False))
     except re2.error:
         return None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import re2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightspeed_stack import redact, sensitive
@@ -247,14 +247,12 @@ def sentences() -> st.SearchStrategy[str]:
 
 
 @given(sentences())
-@settings(max_examples=200)
 def test_redacting_twice_changes_nothing_more(text: str) -> None:
     once = EVERYTHING.apply(text)
     assert EVERYTHING.apply(once) == once
 
 
 @given(st.sampled_from(ALL), sentences())
-@settings(max_examples=200)
 def test_nothing_that_a_filter_matches_survives(name: str, text: str) -> None:
     counts: Counter[str] = Counter()
     check = redact.from_config(Redaction((name,), ()), lambda key, count: counts.update({key: count}))
@@ -379,3 +377,102 @@ def test_the_command_shows_the_text_and_the_counts() -> None:
 def test_a_text_that_shrinks_is_followed_to_its_end() -> None:
     redactor = redact.from_config(Redaction((), (Filter("pair", r"\(\)", ""),)))
     assert redactor.apply("(" * 200 + ")" * 200) == ""
+
+
+def test_a_pattern_that_quotes_its_rest_hides_no_other() -> None:
+    redactor = own(("one", r"\Qtop.secret", "[1]"), ("two", r"\Qproject.x\E", "[2]"))
+    assert redactor.apply("top.secret project.x") == "[1] [2]"
+    assert redactor.apply("project.x") == "[2]"
+    assert redactor.apply("topXsecret projectXx") == "topXsecret projectXx"
+
+
+PARTS = (
+    *(
+        "a",
+        "b",
+        "A",
+        "B",
+        ".",
+        "x",
+        r"\Q",
+        r"\E",
+        r"\\",
+        r"\b",
+        r"\pL",
+        "|",
+        "(?:",
+        "(?P<n>",
+        "(",
+        ")",
+        "[",
+        "[^",
+        "]",
+        "-",
+    ),
+    *(
+        "(?i)",
+        "(?i:",
+        "(?-i)",
+        "(?s)",
+        "(?m)",
+        "(?U)",
+        "^",
+        "$",
+        "+",
+        "*?",
+        "?",
+        "{2",
+        "{2}",
+        "{,2}",
+        "#",
+        "(?#",
+        "(?x)",
+    ),
+    *(r"\0", r"\07", r"\x41", r"\x{61", "}", "\n", " ", "\\"),
+)
+PATTERNS = st.lists(st.sampled_from(PARTS), min_size=1, max_size=6).map("".join)
+QUOTED = st.sampled_from((r"\Qa", r"\Qb\E", r"\QA\Eb", r"x\Q", r"B|\QQ", r"\Q\E\Qy"))
+
+
+def usable(pattern: str) -> bool:
+    try:
+        redact.compile_filter("x", pattern, "")
+    except redact.BadFilter:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?i)zz",
+        "(?s)z.z",
+        "(?m)^z$",
+        "(?U)z+",
+        "(?i:z)z",
+        "z|zz",
+        "#z",
+        r"\\",
+        r"\\Q",
+        "z{2",
+        "z{,2}",
+        "[]z]",
+        "(?P<n>z)",
+        r"z\0",
+    ],
+)
+def test_a_pattern_reaches_no_further_than_itself(pattern: str) -> None:
+    redactor = own(("one", pattern, "-"), ("two", "(?P<n>b).c|^d$", "+"), ("three", "E", "="))
+    assert redactor.apply("b c; b\nc; B c; e; E") == "+; b\nc; B c; e; ="
+    assert redactor.apply("d") == "+"
+    assert redactor.apply("d\nd") == "d\nd"
+
+
+@given(
+    st.lists(QUOTED | PATTERNS.filter(usable), min_size=2, max_size=3),
+    st.text(r"abABxyEQ#\{2)|(?:" + "\n\0", max_size=12),
+)
+def test_filters_find_together_what_each_finds_alone(patterns: list[str], text: str) -> None:
+    filters = [redact.compile_filter(str(number), pattern, "") for number, pattern in enumerate(patterns)]
+    alone = any(each.replace(text.encode(), time.thread_time() + 60)[1] for each in filters)
+    assert (redact.Redactor(filters).apply(text) != text) == alone
