@@ -1,7 +1,8 @@
 """The public keys of who signs the tokens: a JSON Web Key Set (RFC 7517), fetched, kept for an hour.
 
-One fetch at a time, in a thread of its own; a request waits for it at most as long as configured. A key that is not known
-has the set fetched anew, at most every ten seconds. While the server is down, keys serve on for a day.
+One fetch at a time, in a thread of its own; a request waits for it at most as long as configured. One that does not end
+in twice that is given up, and each that hangs on has the next given twice as long, so that they stay few. A key that is
+not known has the set fetched anew, at most every ten seconds. While the server is down, keys serve on for a day.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class KeyServer:
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
         self._failure: str | None = None
-        self._pending: threading.Event | None = None
+        self._pending: threading.Thread | None = None
+        self._hanging: list[threading.Thread] = []
 
     def find(self, kid: str | None, algorithm: str) -> Key | None:
         """The key `kid`, or without one the first, that signs with `algorithm`; raises `Unavailable`."""
@@ -90,19 +92,38 @@ class KeyServer:
     def _refresh(self, deadline: float) -> None:
         """Wait until `deadline` for the fetch under way, or for a new one unless the last was just now."""
         with self._lock:
+            self._give_up_what_hangs()
             if self._pending is None and self._may_try():
-                self._pending = threading.Event()
-                self._tried_at = self._clock()
-                threading.Thread(target=self._fetch, args=(self._pending,), name="jwks", daemon=True).start()
+                self._begin()
             pending = self._pending
         if pending is not None:
-            pending.wait(max(0.0, deadline - self._clock()))
+            pending.join(max(0.0, deadline - self._clock()))
+
+    def _give_up_what_hangs(self) -> None:
+        if self._pending is None or self._tried_at is None:
+            return
+        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
+        if self._clock() - self._tried_at > 2 * self._timeout * 2 ** len(self._hanging):
+            log.warning("authentication keys: %s: the answer does not end", UNREACHABLE)
+            self._hanging.append(self._pending)
+            self._pending, self._failure = None, UNREACHABLE
+
+    def _begin(self) -> None:
+        self._tried_at = self._clock()
+        fetch = threading.Thread(target=self._fetch, name="jwks", daemon=True)
+        try:
+            fetch.start()
+        except RuntimeError as error:
+            log.warning("authentication keys: %s: %s", UNREACHABLE, error)
+            self._failure = UNREACHABLE
+        else:
+            self._pending = fetch
 
     def _may_try(self) -> bool:
         pause = FIRST_RETRY_SECONDS if self._fetched_at is None else RETRY_SECONDS
         return self._tried_at is None or self._clock() - self._tried_at >= pause
 
-    def _fetch(self, done: threading.Event) -> None:
+    def _fetch(self) -> None:
         failure: str | None = UNREACHABLE
         keys = self._keys
         try:
@@ -114,9 +135,9 @@ class KeyServer:
             log.warning("authentication keys: %s: %s", failure, type(error).__name__)
         finally:  # whatever ended it, the next request may try again
             with self._lock:
-                self._keys, self._failure, self._pending = keys, failure, None
-                self._fetched_at = self._fetched_at if failure else self._clock()
-            done.set()
+                if self._pending is threading.current_thread():
+                    self._keys, self._failure, self._pending = keys, failure, None
+                    self._fetched_at = self._fetched_at if failure else self._clock()
 
     def _download(self) -> bytes:
         ends = time.monotonic() + self._timeout

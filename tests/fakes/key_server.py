@@ -51,7 +51,8 @@ def _public(private: PrivateKey) -> dict[str, Any]:
 class KeyServer:
     """Serves `body` with `status`; while `gate` is cleared, requests wait. `count` is how many have come.
 
-    `endless` goes on with spaces, one each `drip_seconds` when that is set.
+    `endless` goes on with spaces, one each `drip_seconds` when that is set. `stall` is what comes before the headers, and what
+    comes again and again until `resumed` is set; `stalls` is set when that has begun.
     """
 
     def __init__(self, *signers: Signer) -> None:
@@ -62,6 +63,9 @@ class KeyServer:
         self.gate = threading.Event()
         self.gate.set()
         self.ended = threading.Event()
+        self.stall = (b"", b"")
+        self.stalls = threading.Event()
+        self.resumed = threading.Event()
         self.count = 0
         self.headers: list[dict[str, str]] = []
         self.publish(*signers)
@@ -82,6 +86,7 @@ class KeyServer:
     ) -> None:
         self.gate.set()
         self.ended.set()
+        self.resumed.set()
         self.endless = False
         self._server.shutdown()
         self._server.server_close()
@@ -95,16 +100,24 @@ class KeyServer:
                 server.count += 1
                 server.headers.append(dict(self.headers))
                 server.gate.wait(30)
-                self.send_response(server.status)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
+                body = server.body
                 try:
-                    self.wfile.write(server.body)
+                    self._stall(*server.stall)
+                    self.send_response(server.status)
+                    self.send_header("Content-Type", "application/json")
+                    self.end_headers()
+                    self.wfile.write(body)
                     while server.endless:
                         self.wfile.write(b" " if server.drip_seconds else b" " * 4096)
                         server.ended.wait(server.drip_seconds)
                 except OSError:
                     self.close_connection = True
+
+            def _stall(self, first: bytes, again: bytes) -> None:
+                self.wfile.write(first)
+                while again and not server.resumed.wait(0.02):
+                    self.wfile.write(again)
+                    server.stalls.set()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name for it
                 pass

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lightspeed_stack.auth import jwks
 from tests.fakes.key_server import KeyServer, Signer
+from tests.fakes.threads import exhausted
 
 ONE, TWO = Signer("RS256", "one"), Signer("ES256", "two")
 
@@ -122,6 +123,81 @@ def test_an_answer_that_drips_is_given_up(server: KeyServer, clock: Clock) -> No
     with pytest.raises(jwks.Unavailable, match="Unable to reach authentication key server"):
         client(server, clock, timeout=0.3).find("one", "RS256")
     assert fetches_end()
+
+
+ENDLESS = {"headers": (b"HTTP/1.1 200 OK\r\nX-A: ", b"x"), "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n")}
+
+
+def with_keys_of_a_server_that_is_down(server: KeyServer, clock: Clock) -> jwks.KeyServer:
+    """Nobody waits for a fetch where keys are at hand and the last fetch failed."""
+    keys = client(server, clock, timeout=15)
+    assert found(keys, "one")
+    server.status = 503
+    clock.ahead = 3700
+    assert found(keys, "one")
+    server.status = 200
+    return keys
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_fetch_that_never_ends_is_given_up_for_another(server: KeyServer, clock: Clock, kind: str) -> None:
+    keys = with_keys_of_a_server_that_is_down(server, clock)
+    server.stall = ENDLESS[kind]
+    clock.ahead += 11
+    assert found(keys, "one")
+    assert server.stalls.wait(20)
+    server.stall = (b"", b"")
+    server.publish(TWO)
+    clock.ahead += 31
+    assert found(keys, "two", "ES256")
+
+
+def test_what_was_given_up_changes_nothing_when_it_comes_after_all(server: KeyServer, clock: Clock) -> None:
+    keys = with_keys_of_a_server_that_is_down(server, clock)
+    server.stall = ENDLESS["headers"]
+    clock.ahead += 11
+    assert found(keys, "one")
+    assert server.stalls.wait(20)
+    server.stall = (b"", b"")
+    server.publish(TWO)
+    clock.ahead += 31
+    assert found(keys, "two", "ES256")
+    server.resumed.set()
+    assert fetches_end()
+    assert found(keys, "two", "ES256")
+    assert not found(keys, "one")
+
+
+def test_fetches_that_never_end_stay_few(server: KeyServer, clock: Clock) -> None:
+    keys = with_keys_of_a_server_that_is_down(server, clock)
+    assert fetches_end()
+    server.stall = ENDLESS["continue"]
+    for _ in range(1000):
+        clock.ahead += 31
+        assert found(keys, "one")
+    assert 5 < sum(thread.name == "jwks" for thread in threading.enumerate()) < 12
+    server.resumed.set()
+    assert fetches_end()
+
+
+def test_where_no_thread_can_start_there_are_no_keys_for_now(server: KeyServer, clock: Clock) -> None:
+    keys = client(server, clock, timeout=15)
+    with exhausted(), pytest.raises(jwks.Unavailable, match="Unable to reach authentication key server"):
+        keys.find("one", "RS256")
+    clock.ahead = 3
+    assert found(keys, "one")
+
+
+def test_where_no_thread_can_start_the_keys_at_hand_serve_on(server: KeyServer, clock: Clock) -> None:
+    keys = client(server, clock, timeout=15)
+    assert found(keys, "one")
+    server.publish(ONE, TWO)
+    clock.ahead = 3700
+    with exhausted():
+        assert found(keys, "one")
+        assert not found(keys, "two", "ES256")
+    clock.ahead += 11
+    assert found(keys, "two", "ES256")
 
 
 def test_keys_serve_on_while_the_server_is_down(server: KeyServer, clock: Clock) -> None:
