@@ -37,22 +37,28 @@ def adopt(archives: Archives, spool: Spool, ledger: Ledger) -> None:
     Raises `SpoolError` and `StateError` while an archive, or what it was made of, can't be looked at: its records could not be
     recognised, and would be sent again.
     """
-    for batch in _unknown(archives, ledger, partial(_identity, spool)):
-        log.warning("batch %s may have been sent: it is sent again under the same id", batch.id)
-        ledger.claim(batch, time.time())
+    for batch_id in _unknown(archives, ledger):
+        batch = _read(batch_id, archives.path(batch_id), partial(_identity, spool))
+        if batch:
+            log.warning("batch %s may have been sent: it is sent again under the same id", batch_id)
+            ledger.claim(batch, time.time())
 
 
-def members(archives: Archives, ledger: Ledger) -> set[str]:
-    """The names of all that would be adopted; raises `StateError` when an archive can't be looked at."""
-    return {member for batch in _unknown(archives, ledger, lambda *_: _NOBODY) for member in batch.members}
+def members(archives: Archives, ledger: Ledger) -> tuple[set[str], bool]:
+    """The names of what would be adopted, and whether these are all: some archives can't be looked at, perhaps."""
+    found: set[str] = set()
+    whole = True
+    for batch_id in _unknown(archives, ledger):
+        try:
+            batch = _read(batch_id, archives.path(batch_id), lambda *_: _NOBODY)
+            found.update(batch.members if batch else ())
+        except StateError:
+            whole = False
+    return found, whole
 
 
-def _unknown(archives: Archives, ledger: Ledger, identify: Identify) -> Iterator[Batch]:
-    for batch_id in archives.ids():
-        if not ledger.knows(batch_id):
-            batch = _read(batch_id, archives.path(batch_id), identify)
-            if batch:
-                yield batch
+def _unknown(archives: Archives, ledger: Ledger) -> Iterator[str]:
+    return (batch_id for batch_id in archives.ids() if not ledger.knows(batch_id))
 
 
 def _read(batch_id: str, path: Path, identify: Identify) -> Batch | None:

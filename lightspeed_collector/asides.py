@@ -89,24 +89,42 @@ def _change(action: str, chosen: list[Held], quarantine: Quarantine, settings: C
 
 def _carry_out(action: str, held: Held, quarantine: Quarantine, folders: dict[str, Path]) -> str:
     if action == "discard":
-        if held.releasing:
+        if held.releasing or _is_there(_folder(held, folders)):
             quarantine.take_back(held, _storage(held, folders))
         quarantine.discard(held)
         return DISCARDED
-    folder = _storage(held, folders)
-    try:
-        quarantine.release(held, folder)
-    except StateError:
-        if not held.releasing:  # it was begun here, and not by one that was cut short
-            quarantine.take_back(held, folder)
-        raise
+    _release(held, quarantine, _storage(held, folders))
     return RELEASED
 
 
+def _release(held: Held, quarantine: Quarantine, storage: Path) -> None:
+    try:
+        quarantine.release(held, storage)
+    except StateError as error:
+        if held.releasing:  # by a command that was cut short
+            raise
+        try:
+            quarantine.take_back(held, storage)
+        except StateError:
+            raise StateError(f"{error}: the next run tries again to release it") from error
+        raise
+
+
 def _storage(held: Held, folders: dict[str, Path]) -> Path:
-    storage = names.split(held.member)[0]
-    if storage not in folders:
-        raise StateError(f"{held.member}: {storage}_storage is not configured")
-    if not folders[storage].is_dir():
-        raise StateError(f"{held.member}: {folders[storage]} is no folder, or is not there now")
-    return folders[storage]
+    folder = _folder(held, folders)
+    if folder is None:
+        raise StateError(f"{held.member}: {names.split(held.member)[0]}_storage is not configured")
+    if not _is_there(folder):
+        raise StateError(f"{held.member}: {folder} is no folder, or is not there now")
+    return folder
+
+
+def _folder(held: Held, folders: dict[str, Path]) -> Path | None:
+    return folders.get(names.split(held.member)[0])
+
+
+def _is_there(folder: Path | None) -> bool:
+    try:
+        return folder is not None and folder.is_dir()
+    except OSError as error:
+        raise StateError(f"{folder}: {error.strerror}") from error

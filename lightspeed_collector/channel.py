@@ -21,19 +21,19 @@ def exchange(config: Config, stop: Stop, environ: Mapping[str, str]) -> Exchange
     return Exchange(tls, settings.connection_timeout_seconds, settings.upload_deadline_seconds, stop)
 
 
-def courier(config: Config, channel: Exchange, stop: Stop, report: Report, environ: Mapping[str, str]) -> Courier:
+def courier(config: Config, exchange: Exchange, stop: Stop, report: Report, environ: Mapping[str, str]) -> Courier:
     settings = config.data_collector
     return Courier(
         url=settings.ingress_server_url or "",
         service=settings.ingress_content_service_name,
         user_agent=settings.user_agent or f"lightspeed-collector/{VERSION}",
         first_wait=settings.retry_wait_seconds,
-        exchange=channel,
+        exchange=exchange,
         credentials=credentials.create(
             settings.ingress_server_auth_token,
             settings.ingress_server_auth_token_file,
             settings.oauth2,
-            channel,
+            exchange,
             environ,
         ),
         stop=stop,

@@ -35,7 +35,7 @@ exit status:
   69  the ingress refused us (401, 403, 404, 415, a redirect ...), or one side doesn't accept the other's TLS
       certificate: everything is kept, and no later run will do better by itself
   73  the state directory can't be written
-  74  the spool can't be read, or something in it can't be removed
+  74  the spool can't be read, or something in it can't be removed; also for an internal error
   75  the ingress can't be reached or is busy, or a signal ended the run: the next run goes on
   78  the configuration is at fault"""
 

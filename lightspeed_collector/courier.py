@@ -91,7 +91,7 @@ class Courier:
             raise Refused(f"the ingress: {error}: everything is kept") from error
         answer = understood(reply)
         if answer.meaning is Meaning.ACCEPTED and not reply.to_all_of_it:
-            return answers.unreachable(f"it answered {answer.text} to half an upload")
+            return answers.unreachable(f"it answered {answer.text} before it had all of the upload")
         return answer
 
     def headers(self) -> dict[str, str]:

@@ -43,7 +43,8 @@ class Tls:
 class Reply:
     """An answer; `body` is at most its first 64 KiB, as far as they came.
 
-    `to_all_of_it`: it came after the last byte of a `Body` had reached the other end's kernel, and not before.
+    `to_all_of_it`: it came after all of a `Body` but the last piece had reached the other end's kernel, and when it was here
+    that had as well.
     """
 
     status: int = 0

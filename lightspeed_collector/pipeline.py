@@ -118,10 +118,10 @@ class Pipeline:
     def _free(self, members: Iterable[str]) -> Iterator[str]:
         return (member for member in members if member not in self.withheld)
 
-    def scan(self, may_be_sent: AbstractSet[str] = frozenset()) -> Backlog:
+    def scan(self, not_adopted: AbstractSet[str] = frozenset()) -> Backlog:
         """The records that wait, after requests to forget some of them were honoured.
 
-        `may_be_sent`: records of batches that the ledger doesn't know as yet; requests for them wait as well.
+        `not_adopted`: records of batches that the ledger doesn't know as yet; requests for them wait as well.
         """
         with self.quarantine.alone():
             self.quarantine.sweep()
@@ -129,7 +129,7 @@ class Pipeline:
             found = self.spool.scan(self.stop.check)
             self.withheld.storages |= found.failed
             if found.requests:
-                claimed = {member for batch in self.ledger.claimed() for member in batch.members} | may_be_sent
+                claimed = {member for batch in self.ledger.claimed() for member in batch.members} | not_adopted
                 again = self.spool.scan(self.stop.check)
                 self.withheld.keys |= self.forgetting.honour(found.requests, again, claimed)
                 found = self.spool.scan(self.stop.check)

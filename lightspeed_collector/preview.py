@@ -10,16 +10,18 @@ from lightspeed_collector import backoff, intake, names
 from lightspeed_collector.batch import Room
 from lightspeed_collector.config import Config
 from lightspeed_collector.database import Database
-from lightspeed_collector.errors import SpoolError
+from lightspeed_collector.errors import SpoolError, StateError
 from lightspeed_collector.forget import Key, key
 from lightspeed_collector.large import Unsettled
 from lightspeed_collector.ledger import Ledger
+from lightspeed_collector.quarantine import Quarantine
 from lightspeed_collector.report import Report
 from lightspeed_collector.retention import Entry
 from lightspeed_collector.sent import Sent
 from lightspeed_collector.spool import Gone, Spool
 from lightspeed_collector.state import State
 from lightspeed_collector.stop import Stop
+from lightspeed_collector.unfinished import halfway
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def plan(config: Config, report: Report, stop: Stop, now: float) -> Plan:
         claimed = ledger.claimed()
         made.would_send += [_planned(one.id, list(map(Entry, one.members, one.identities))) for one in claimed]
         taken = {member for batch in claimed + ledger.accepted() for member in batch.members}
+        made.would_quarantine += _halfway(Quarantine(state.quarantine), spool, report)
+        taken |= {unfit.member for unfit in made.would_quarantine}
         fresh = _sound(_waiting(spool, Sent(database, spool), taken, made, stop), spool, made, report)
         room = Room(config.data_collector.max_archive_bytes)
         made.would_send += [_planned(None, entries) for entries in _cut(fresh, room)]
@@ -82,6 +86,16 @@ def lines(found: Plan, config: Config) -> Iterator[str]:
     held = f", not before {backoff.at(found.held_until)}: the ingress asked for peace" if found.held_until else ""
     records = sum(batch.records for batch in found.would_send)
     yield f"would send {records} records in {len(found.would_send)} batches to {where}{off}{held}"
+
+
+def _halfway(quarantine: Quarantine, spool: Spool, report: Report) -> Iterator[Unfit]:
+    """Records whose move into the quarantine was cut short."""
+    for held in quarantine.held():
+        try:
+            if not held.releasing and names.split(held.member)[0] in spool.descriptors and halfway(held, spool):
+                yield Unfit(held.member, held.reason)
+        except (StateError, SpoolError) as error:
+            report.problem(error)
 
 
 def _waiting(spool: Spool, sent: Sent, taken: Collection[str], made: Plan, stop: Stop) -> Iterator[str]:

@@ -35,14 +35,14 @@ class Held(NamedTuple):
     since: float
     releasing: bool
 
-    def is_like(self, other: Path) -> bool:
-        """Whether the other file is there and has the same contents; raises `StateError`."""
+    def keeps(self, record: Path) -> bool:
+        """Whether what that file holds is here, under this name or one made of it; raises `StateError`."""
         try:
-            return _alike(self.path, other)
+            return _free(record, self.path).exists()
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise StateError(f"{self.path} or {other}: {error.strerror}") from error
+            raise StateError(f"{self.path} or {record}: {error.strerror}") from error
 
 
 class Quarantine:
@@ -60,7 +60,8 @@ class Quarantine:
 
         It keeps its name, unless another record is held under that.
 
-        Raises `StateError` when it can't be kept here (then it stays where it is), and what `spool` raises.
+        Raises `StateError` when it can't be kept here (then it stays where it is), and what `spool` raises. One that is replaced
+        at the very end is kept here as it was, and its successor waits in the spool.
         """
         with self.alone():
             try:
@@ -119,11 +120,11 @@ class Quarantine:
         self.discard(held)
 
     def take_back(self, held: Held, storage: Path) -> None:
-        """Undo, `alone`, what an unfinished release of it has done to the spool; raises `StateError`."""
+        """Leave, `alone`, nothing in the spool of a move that was cut short, in or out; raises `StateError`."""
         target = storage / held.path.name
         try:
-            if held.is_like(target):
-                target.unlink(missing_ok=True)
+            if target.exists() and _alike(held.path, target):
+                target.unlink()
             _beside(held.path, RELEASING).unlink(missing_ok=True)
             for folder in (storage, held.path.parent):
                 sync_folder(folder)

@@ -129,7 +129,8 @@ class _Parts:
         settings = run.config.data_collector
         self._run = run
         self._spool = spool
-        self._may_be_sent: set[str] = set()
+        self._not_adopted: set[str] = set()
+        self._knows_all = False
         self.ledger = Ledger(database)
         self.sent = Sent(database, spool)
         self.history = History(database)
@@ -143,8 +144,10 @@ class _Parts:
         try:
             self._settle()
         except (SpoolError, StateError):
-            self._may_be_sent = self._not_adopted()
-            pipeline.scan(self._may_be_sent)
+            from lightspeed_collector import adopt
+
+            self._not_adopted, self._knows_all = adopt.members(self.archives, self.ledger)
+            pipeline.scan(self._not_adopted)
             raise
         if self._run.config.data_collector.enabled:
             pipeline.run()
@@ -156,11 +159,6 @@ class _Parts:
         age = self._run.config.data_collector.history_days * _DAY_SECONDS
         self.history.prune(now - age)
         self.sent.prune(now, age)
-
-    def _not_adopted(self) -> set[str]:
-        from lightspeed_collector import adopt
-
-        return adopt.members(self.archives, self.ledger)
 
     def _settle(self) -> None:
         if self.ledger.settled:
@@ -196,10 +194,13 @@ class _Parts:
         )
 
     def limits(self, now: float) -> Survey:
+        """None are kept while it isn't known which records are on their way."""
         run, settings = self._run, self._run.config.data_collector
         claimed = {member for batch in self.ledger.claimed() + self.ledger.accepted() for member in batch.members}
-        claimed |= self._may_be_sent
+        claimed |= self._not_adopted
         waiting = Waiting(self._spool, self.sent, run.stop)
+        if not (self.ledger.settled or self._knows_all):
+            return waiting.count()
         watch = self._watch(now)
         bounds = Limits(settings.max_spool_bytes, watch.too_old if watch else None)
         try:

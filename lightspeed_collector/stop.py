@@ -35,7 +35,9 @@ class Stop:
     def install(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ring)
-        signal.signal(signal.SIGIO, signal.SIG_IGN)  # who opens a record while we look who else has it open sends one
+        signal.signal(
+            signal.SIGIO, signal.SIG_IGN
+        )  # the kernel sends one when a writer opens a record while we look for writers
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
         self._signal = signal.Signals(number)

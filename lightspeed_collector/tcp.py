@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import select
 import socket
 import sys
 import termios
@@ -10,9 +11,8 @@ import time
 
 _INFO_BYTES = 136
 _RECEIVED = slice(128, 136)  # tcpi_bytes_received (linux/tcp.h)
-_CAN_SEND = (1, 8)  # TCP_ESTABLISHED, TCP_CLOSE_WAIT
-_FIRST_PAUSE_SECONDS = 0.0005
-_LONGEST_PAUSE_SECONDS = 0.05
+_PAUSES_SECONDS = (0.0005, 0.01)
+_PATIENCE_SECONDS = 1.0
 
 
 def unacknowledged(connected: socket.socket) -> int:
@@ -22,33 +22,31 @@ def unacknowledged(connected: socket.socket) -> int:
 
 def received(connected: socket.socket) -> int:
     """Bytes that came so far, read or not; 0 where the kernel doesn't tell (some sandboxes have one of their own)."""
-    return _number(_info(connected)[_RECEIVED])
+    try:
+        return _number(connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)[_RECEIVED])
+    except OSError:
+        return 0
 
 
-def settle(connected: socket.socket, timeout: float) -> None:
-    """Wait until the other end's kernel has all that was written, is gone, or has taken nothing for `timeout` seconds.
+def drain(connected: socket.socket, timeout: float) -> None:
+    """Wait until the other end's kernel has all that was written, or has hung up, or has taken nothing for `timeout` seconds,
+    for one when it has sent something meanwhile: an answer, perhaps.
 
     Nothing tells when an acknowledgement comes, so it is looked for.
     """
-    left, pause, until = unacknowledged(connected), _FIRST_PAUSE_SECONDS, time.monotonic() + timeout
-    while left and _can_send(connected) and time.monotonic() < until:
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-        before, left = left, unacknowledged(connected)
-        if left < before:
-            until = time.monotonic() + timeout
-
-
-def _can_send(connected: socket.socket) -> bool:
-    state = _info(connected)[:1]
-    return not state or state[0] in _CAN_SEND
-
-
-def _info(connected: socket.socket) -> bytes:
-    try:
-        return connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
-    except OSError:
-        return b""
+    before, left, since = received(connected), unacknowledged(connected), time.monotonic()
+    hung_up = select.poll()
+    hung_up.register(connected, 0)
+    pause, longest = _PAUSES_SECONDS
+    while left and not hung_up.poll(pause * 1000):
+        pause = min(2 * pause, longest)
+        last, left = left, unacknowledged(connected)
+        if left < last:
+            since = time.monotonic()
+        elif time.monotonic() - since >= (
+            timeout if received(connected) == before else min(timeout, _PATIENCE_SECONDS)
+        ):
+            return
 
 
 def _number(raw: bytes) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
 
 from lightspeed_collector import names
 from lightspeed_collector.errors import LedgerCorrupt, SpoolError, StateError
@@ -45,18 +44,18 @@ class Unfinished:
         return True
 
     def _release(self, held: Held) -> None:
-        self._quarantine.release(held, self._path(held).parent)
+        self._quarantine.release(held, self._spool.path(held.member).parent)
         log.info("released %s, as an operator had begun to", held.member)
         self._history.note([Event(time.time(), RELEASED, held.member, held.size, held.reason)])
 
     def _leave(self, held: Held) -> None:
-        """What is held is no longer in the spool, unless it is another record of that name."""
-        identity = self._spool.look(held.member)
-        if identity and held.is_like(self._path(held)):
-            entry = Entry(held.member, identity)
-            self._spool.delete(entry)
+        entry = halfway(held, self._spool)
+        if entry and self._spool.delete(entry):
             self._spool.sync()
             self._intake.tell(entry, held.reason)
 
-    def _path(self, held: Held) -> Path:
-        return self._spool.path(held.member)
+
+def halfway(held: Held, spool: Spool) -> Entry | None:
+    """The record in the spool of this name, if it is in the quarantine as well; raises `StateError`, `SpoolError`."""
+    identity = spool.look(held.member)
+    return Entry(held.member, identity) if identity and held.keeps(spool.path(held.member)) else None

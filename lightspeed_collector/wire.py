@@ -6,6 +6,7 @@ Redirects are not followed and ~/.netrc is not read; proxies come from the envir
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -21,7 +22,8 @@ from lightspeed_collector.exchange import Body, Reply, Tls
 
 _MAX_BODY = 65536
 _BODY_SECONDS = 5.0
-_END_BYTES = 1  # the end of what the other end sends is counted as one
+_STATUS_LINE_BYTES = len("HTTP/1.1 202\r\n\r\n")
+_TLS_RECORD_BYTES = 21  # at least (RFC 8446, 5.2)
 
 
 class Call:
@@ -36,13 +38,14 @@ class Call:
         self._timeout = timeout
         self._socket: socket.socket | None = None
         self.aborted = False
-        self._received_before_the_end: int | None = None
+        self._before_the_body = 0
+        self._before_the_end: int | None = None
         self.reply = Reply()
 
     def post(self, headers: Mapping[str, str], body: Body | bytes) -> Diagnosis | None:
         """Fills `reply`, or says why there is none."""
         try:
-            data = body if isinstance(body, bytes) else _Paced(body, self._settle)
+            data = body if isinstance(body, bytes) else _Paced(body, self._drain)
             with self._session() as session, self._send(session, headers, data) as response:
                 if self.aborted:  # the end that we put to it ended the head of the answer as well
                     return Diagnosis(f"{self.way}: the answer was cut short")
@@ -66,22 +69,29 @@ class Call:
         while not isinstance(connected, socket.socket):
             connected = connected.socket
         self._socket = connected
+        self._before_the_body = tcp.received(connected)
         if self.aborted:
             _shut(connected)
 
-    def _settle(self) -> None:
-        """Only the end of the body is still to be sent."""
+    def _drain(self) -> None:
+        """Called when only the end of the body is still to be sent."""
         if self._socket is not None:
-            tcp.settle(self._socket, self._timeout)
-            self._received_before_the_end = tcp.received(self._socket)
+            tcp.drain(self._socket, self._timeout)
+            self._before_the_end = tcp.received(self._socket)
 
-    def heard(self) -> None:
-        """The head of an answer is here, and its connection still is."""
-        before, connected = self._received_before_the_end, self._socket
-        if before is not None and connected is not None:
-            received = tcp.received(connected)
-            came_since = received - before > _END_BYTES or not received
-            self.reply.to_all_of_it = came_since and not tcp.unacknowledged(connected)
+    def broke_off(self) -> None:
+        """Called when not all of the request could be sent."""
+        self._before_the_end = None
+
+    def heard(self, response: Any) -> None:
+        """Called when the head of an answer is here, and its connection still is."""
+        if self._socket is None or self._before_the_end is None:
+            return
+        head = _STATUS_LINE_BYTES + sum(len(f"{name}:{value}\r\n") for name, value in response.headers.items())
+        early, received = self._before_the_end - self._before_the_body, tcp.received(self._socket)
+        tls = isinstance(self._socket, ssl.SSLSocket)
+        in_time = came_last(head, early, received - self._before_the_end, tls=tls) or not received
+        self.reply.to_all_of_it = in_time and not tcp.unacknowledged(self._socket)
 
     def _session(self) -> requests.Session:
         session = _Session()
@@ -121,17 +131,26 @@ class Call:
             return
 
 
+def came_last(head: int, early: int, since: int, *, tls: bool) -> bool:
+    """Whether a head of so many bytes came `since` the end of the body was sent, by what the connection has received before
+    and since, in bytes.
+
+    With TLS what came early may have been session tickets, and what comes late its goodbye.
+    """
+    return since >= head + _TLS_RECORD_BYTES if tls else early < head <= since
+
+
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None for any: even for a redirect that it doesn't follow `requests` reads all of the body and the Location."""
 
 
 class _Paced:
-    """A body whose last piece is only given after `settle`: an answer to what went before shows itself until then."""
+    """A body whose last piece is only given after `drain`: an answer to what went before shows itself until then."""
 
-    def __init__(self, body: Body, settle: Callable[[], None]) -> None:
+    def __init__(self, body: Body, drain: Callable[[], None]) -> None:
         self._body = body
-        self._settle = settle
+        self._drain = drain
 
     def __len__(self) -> int:
         return len(self._body)
@@ -141,7 +160,7 @@ class _Paced:
         for piece in self._body:
             left -= len(piece)
             if left <= 0:
-                self._settle()
+                self._drain()
             yield piece
 
 
@@ -167,6 +186,7 @@ def _shown(base: Any, call: Call) -> Any:
             try:
                 super().send(data)
             except OSError as error:
+                call.broke_off()
                 if self.sock is None or isinstance(error, TimeoutError):
                     raise
                 # What the peer said before it hung up, an answer or that it doesn't want our certificate, is yet to be read:
@@ -175,7 +195,7 @@ def _shown(base: Any, call: Call) -> Any:
 
         def getresponse(self) -> Any:
             response = super().getresponse()
-            call.heard()
+            call.heard(response)
             return response
 
     return Connection

@@ -102,6 +102,41 @@ def test_request_waits_for_an_archive_that_can_not_be_adopted_yet(meet: Met) -> 
     assert (site.waiting, list(site.transcripts.iterdir()), len(ingress.batches)) == ({}, [], 1)
 
 
+def test_limits_wait_for_an_archive_that_can_not_be_read_and_requests_do_not(meet: Met) -> None:
+    """Its records would be told as dropped, never sent; which they are is not known."""
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
+    spooled = site.put(3)
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    (archive,) = (site.state / "outgoing").iterdir()
+    archive.chmod(0)
+    site.configure(max_spool_bytes=0)
+    site.put(1, conversation="gone")
+    (site.transcripts / ".forget_gone_00000001").touch()
+    done = site.run(prefix=bound())
+    assert (done.status, done.report["dropped"], site.waiting) == (73, 0, spooled)
+    archive.chmod(0o600)
+    ingress.script = [accept()]
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches), site.waiting) == (spooled, 1, {})
+
+
+def test_limits_spare_what_can_not_be_adopted_yet(meet: Met) -> None:
+    site, ingress = meet(faults.drop_response(store=True), retry_wait_seconds=1000)
+    spooled = {**site.put(2), **site.put(1, "feedback")}
+    assert site.run().status == 75
+    (site.state / "ledger.sqlite").unlink()
+    site.feedback.rename(site.folder / "away")
+    site.configure(max_spool_bytes=0)
+    dropped = site.put(2)
+    done = site.run()
+    assert (done.status, done.report["dropped"]) == (74, len(dropped))
+    (site.folder / "away").rename(site.feedback)
+    ingress.script = [accept()]
+    assert site.run().status == 0
+    assert (ingress.records, len(ingress.batches)) == (spooled, 1)
+
+
 @pytest.mark.parametrize("what", ["archive", "record"])
 def test_nothing_is_adopted_that_can_not_be_looked_at(meet: Met, what: str) -> None:
     """It would be taken for lost, and sent again in another batch."""

@@ -177,15 +177,15 @@ def test_acceptance_of_half_an_upload_is_none(meet: Met, status: int) -> None:
     spooled = site.put(1, content=json.dumps({"noise": os.urandom(8 << 20).hex()}).encode())
     done = site.run()
     assert (done.status, done.report["refused"]) == (0, 0)
-    assert "half an upload" in done.stderr
+    assert "before it had all of the upload" in done.stderr
     assert (ingress.records, len(ingress.uploads), site.waiting) == (spooled, 2, {})
 
 
 def test_acceptance_before_the_upload_has_left_this_machine_is_none(meet: Met) -> None:
     """The kernel takes some megabytes at once: that all was handed over does not mean that any of it arrived."""
-    site, ingress = meet(faults.answer_unread(202), accept())
+    site, ingress = meet(faults.answer_late(202, 0.75), accept(), connection_timeout_seconds=0.5)
     spooled = site.put(1, content=json.dumps({"noise": os.urandom(300_000).hex()}).encode())
     done = site.run()
     assert (done.status, done.report["refused"]) == (0, 0)
-    assert "half an upload" in done.stderr
-    assert (ingress.records, len(ingress.uploads), site.waiting) == (spooled, 2, {})
+    assert ingress.records == spooled
+    assert len(ingress.uploads) > 1

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.fakes import strace
-from tests.fakes.ingress_faults import FaultyIngress
+from tests.fakes.ingress_faults import FaultyIngress, accept, answer
+from tests.fakes.privileges import bound
 from tests.fakes.site import CONVERSATION, Site, record
 
 BAD = b"\x00 this is no record"
@@ -177,6 +178,33 @@ def test_discard_undoes_a_release_that_was_cut_short(site: Site, ingress: Faulty
     assert ingress.uploads == []
 
 
+def test_discard_undoes_a_move_that_was_cut_short(site: Site, ingress: FaultyIngress) -> None:
+    strace.needed()
+    (member,) = site.put(1)
+    ingress.script = [answer(413)]
+    removal = strace.injecting_at(site.folder / "trace", site.transcripts, "unlinkat", "error=EIO")
+    site.run(prefix=removal, environ=strace.ENVIRON)
+    assert list(site.waiting) == list(site.quarantined) == [member]
+    ingress.script = [accept()]
+    assert site.collector("quarantine", "discard", member).status == 0
+    assert site.run().status == 0
+    assert (ingress.records, site.waiting, site.quarantined) == ({}, {}, {})
+
+
+def test_storage_that_can_not_be_looked_at_is_named(site: Site) -> None:
+    (one,), (other,) = site.put(1, content=BAD), site.put(1, "feedback", content=BAD)
+    site.run()
+    secret = site.folder / "secret"
+    secret.mkdir()
+    site.transcripts.rename(secret / "transcripts")
+    site.transcripts.symlink_to(secret / "transcripts")
+    secret.chmod(0)
+    done = site.collector("quarantine", "release", one, other, prefix=bound())
+    secret.chmod(0o700)
+    assert (done.status, f"{site.transcripts}: Permission denied" in done.stderr) == (73, True)
+    assert list(site.quarantined) == [one]
+
+
 def test_discard_waits_for_the_folder_that_an_unfinished_release_has_written_to(site: Site) -> None:
     member = killed_while_releasing(site)
     site.transcripts.rename(site.folder / "away")
@@ -193,6 +221,15 @@ def test_release_that_a_run_finishes_is_in_the_history(site: Site, ingress: Faul
     assert (list(ingress.records), site.quarantined) == ([member], {})
 
 
+def test_release_that_can_not_be_taken_back_says_so(site: Site) -> None:
+    strace.needed()
+    (member,) = site.put(1, content=BAD)
+    site.run()
+    sync = strace.injecting_at(site.folder / "trace", site.transcripts, "fsync", "error=EIO")
+    done = site.collector("quarantine", "release", member, prefix=sync, environ=strace.ENVIRON)
+    assert (done.status, "the next run tries again to release it" in done.stderr) == (73, True)
+
+
 @pytest.mark.parametrize("fault", ["away", "full"])
 def test_release_that_fails_is_none(site: Site, ingress: FaultyIngress, fault: str) -> None:
     """The operator was told that it stays: no run releases it later."""
@@ -205,7 +242,7 @@ def test_release_that_fails_is_none(site: Site, ingress: FaultyIngress, fault: s
         done = site.collector("quarantine", "release", member)
         (site.folder / "away").rename(site.transcripts)
     else:
-        sync = strace.injecting_at(site.folder / "trace", site.transcripts, "fsync", "error=ENOSPC")
+        sync = strace.injecting_at(site.folder / "trace", site.transcripts, "fsync", "error=ENOSPC:when=1")
         done = site.collector("quarantine", "release", member, prefix=sync, environ=strace.ENVIRON)
     assert (done.status, site.waiting) == (73, {})
     assert site.run().status == 0

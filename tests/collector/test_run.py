@@ -118,7 +118,7 @@ def broken(tmp_path: Path) -> dict[str, str]:
 def test_fault_nobody_has_thought_of_ends_in_limits_and_a_report(site: Site, broken: dict[str, str]) -> None:
     site.configure(max_spool_bytes=0, metrics_textfile=str(site.folder / "collector.prom"))
     site.put(2)
-    done = site.run(environ=broken)
+    assert site.run(environ=broken).status == 74
     later = site.put(2)
     done = site.run(environ=broken)
     assert "internal error: LookupError: no such codec" in done.stderr

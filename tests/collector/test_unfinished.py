@@ -47,6 +47,27 @@ def test_another_record_of_the_name_is_sent(site: Site, ingress: FaultyIngress) 
     assert (ingress.records, list(site.quarantined)) == ({member: record(7)}, [member])
 
 
+def test_record_that_is_held_under_another_name_is_not_sent_as_well(site: Site, ingress: FaultyIngress) -> None:
+    strace.needed()
+    (member,) = site.put(1, content=b"not JSON")
+    assert site.run().status == 65
+    site.path(member).write_bytes(record(7))
+    ingress.script = [answer(413)]
+    removal = strace.injecting_at(site.folder / "trace", site.transcripts, "unlinkat", "signal=KILL")
+    site.run(prefix=removal, environ=strace.ENVIRON)
+    assert (list(site.waiting), len(site.quarantined)) == ([member], 2)
+    ingress.script = [accept()]
+    assert site.run().status == 65
+    assert (ingress.records, site.waiting, len(site.quarantined)) == ({}, {}, 2)
+
+
+def test_preview_knows_what_is_to_be_set_aside(site: Site, ingress: FaultyIngress) -> None:
+    member = set_aside_halfway(site, ingress, "error=EIO")
+    shown = site.collector("run", "--dry-run").stdout
+    assert f"would quarantine {member}: 413" in shown
+    assert "would send 0 records" in shown
+
+
 def test_folder_that_is_away_keeps_nothing_from_being_sent(site: Site, ingress: FaultyIngress) -> None:
     set_aside_halfway(site, ingress, "error=EIO")
     site.transcripts.rename(site.folder / "away")

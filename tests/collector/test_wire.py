@@ -6,16 +6,18 @@ import random
 import signal
 import socket
 import ssl
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from lightspeed_collector.wire import came_last
 from tests.collector.conftest import Met
 from tests.fakes import ingress_faults as faults
 from tests.fakes import strace
 from tests.fakes.connect_proxy import ConnectProxy
-from tests.fakes.ingress_faults import Behaviour, FaultyIngress, accept
+from tests.fakes.ingress_faults import Behaviour, Connection, FaultyIngress, accept
 from tests.fakes.reference_ingress import Ingress
 from tests.fakes.site import Site
 from tests.fakes.tls import TlsFront, certificate
@@ -207,19 +209,64 @@ def test_acceptance_of_half_an_upload_over_tls_is_none(tmp_path: Path) -> None:
         spooled = much(site)
         done = site.run()
     assert (done.status, ingress.records, len(ingress.uploads)) == (0, spooled, 2)
-    assert "half an upload" in done.stderr
+    assert "before it had all of the upload" in done.stderr
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_acceptance_before_the_last_byte_is_none(tmp_path: Path, scheme: str) -> None:
-    """Also when all of it is taken afterwards: an answer to the head alone says nothing of the records."""
+@pytest.mark.parametrize(
+    ("behaviour", "scheme"),
+    [(faults.answer_first(202), "http"), (faults.answer_around(202), "http"), (faults.answer_first(202), "https")],
+    ids=["before", "around", "before over TLS"],
+)
+def test_acceptance_before_the_last_byte_is_none(tmp_path: Path, behaviour: Behaviour, scheme: str) -> None:
+    """Also when all of it is taken afterwards: an answer to the head alone says nothing of the records.
+
+    The answer is read late, when everything has arrived.
+    """
+    strace.needed()
     pem = certificate(tmp_path) if scheme == "https" else None
-    with FaultyIngress(faults.answer_first(202), accept(), pem=pem) as ingress:
+    with FaultyIngress(behaviour, accept(), pem=pem) as ingress:
         site = Site(tmp_path / "site", ingress.url, ca_bundle=pem and str(pem))
-        spooled = site.put(1, content=json.dumps({"noise": os.urandom(8 << 20).hex()}).encode())
-        done = site.run()
-    assert "half an upload" in done.stderr
+        spooled = site.put(1, content=json.dumps({"noise": os.urandom(1 << 20).hex()}).encode())
+        slowly = ("-e", "trace=recvfrom", "-e", "inject=recvfrom:delay_enter=300000")
+        done = site.run(prefix=("strace", "-f", "-o", str(tmp_path / "trace"), *slowly), environ=strace.ENVIRON)
+    assert "before it had all of the upload" in done.stderr
     assert (done.status, ingress.records, len(ingress.uploads)) == (0, spooled, 2)
+
+
+def test_acceptance_while_the_last_bytes_can_not_be_sent_is_none(meet: Met) -> None:
+    strace.needed()
+
+    def behave(connection: Connection) -> None:
+        connection.read_body(int(connection.upload.headers["content-length"]) - 60)
+        time.sleep(0.1)  # the client is about to send the rest
+        connection.send(faults.head(202))
+        connection.wait_until_gone()
+
+    site, _ = meet(behave, retry_wait_seconds=1000)
+    spooled = site.put(2)
+    last = ("-e", "trace=sendto", "-e", "inject=sendto:error=EPIPE:delay_enter=300000:when=4")
+    trace = site.folder / "trace"
+    done = site.run(prefix=("strace", "-f", "-o", str(trace), *last), environ=strace.ENVIRON)
+    assert "INJECTED" in trace.read_text()
+    assert (done.status, site.waiting) == (75, spooled)
+
+
+@pytest.mark.parametrize(
+    ("head", "early", "since", "tls", "counts"),
+    [
+        (200, 0, 200, False, True),
+        (200, 25, 230, False, True),  # after a 100 Continue that nobody asked for
+        (200, 0, 1, False, False),  # the end of what the other end sends
+        (200, 200, 0, False, False),
+        (200, 200, 1000, False, False),  # the body of the answer came later
+        (200, 0, 221, True, True),
+        (200, 1500, 221, True, True),  # session tickets
+        (16, 500, 25, True, False),  # the goodbye of TLS, and the end
+        (200, 250, 25, True, False),
+    ],
+)
+def test_when_a_head_came(head: int, early: int, since: int, tls: bool, counts: bool) -> None:
+    assert came_last(head, early, since, tls=tls) is counts
 
 
 def test_acceptance_counts_where_the_kernel_counts_no_bytes(site: Site, ingress: FaultyIngress) -> None:

@@ -174,6 +174,48 @@ class Released:
         return self.site.collector("quarantine", "release", self._member, **options).status
 
 
+class Discarded(Released):
+    """A record whose release was cut short is discarded."""
+
+    def __init__(self, folder: Path, ingress: FaultyIngress) -> None:
+        super().__init__(folder, ingress)
+        killed = strace.injecting(folder / "trace", "unlink", 2, "signal=KILL")
+        assert self._release(killed) in (-9, 137)
+
+    def work(self, prefix: tuple[str, ...]) -> int:
+        return self._discard(prefix)
+
+    def audit(self) -> None:
+        """It is discarded when the command is repeated, unless a run has finished the release before."""
+        assert self._discard(()) in (0, 64)
+        assert self.site.run().status == 0
+        assert (self.site.quarantined, self.site.waiting, self._ingress.uploads) == ({}, {}, [])
+
+    def _discard(self, prefix: tuple[str, ...]) -> int:
+        return self.site.collector("quarantine", "discard", self._member, prefix=prefix, environ=strace.ENVIRON).status
+
+
+class HalfTaken(_Run):
+    """The run that finds a record half moved into the quarantine, which the ingress would take now."""
+
+    usual = (65,)
+
+    def __init__(self, folder: Path, ingress: FaultyIngress) -> None:
+        ingress.script = [answer(413)]
+        self.site, self._ingress = Site(folder, ingress.url), ingress
+        self._held = self.site.put(1)
+        removal = strace.injecting_at(folder / "trace", self.site.transcripts, "unlinkat", "signal=KILL")
+        self.site.run(prefix=removal, environ=strace.ENVIRON)
+        assert self.site.waiting == self.site.quarantined == self._held
+        ingress.script = [accept()]
+        self._sent = self.site.put(2)
+
+    def audit(self) -> None:
+        assert self.site.run().status in (0, 65)
+        assert sorted(self._ingress.deliveries) == sorted(self._sent)
+        assert (self.site.quarantined, self.site.waiting) == (self._held, {})
+
+
 class HalfReleased(Released):
     """The run that finds a release cut short: the record is in both places, and has a draft's name in the spool as well."""
 

@@ -1,5 +1,5 @@
 """SIGKILL at the system calls of what the scenario doesn't do: dividing a refused batch, keeping the limits, forgetting what is
-on its way, releasing from the quarantine, finishing a release."""
+on its way, releasing and discarding from the quarantine, finishing a move into or out of it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.cases import Case, Claimed, HalfReleased, Limited, Refused, Released
+from tests.crash.cases import Case, Claimed, Discarded, HalfReleased, HalfTaken, Limited, Refused, Released
 from tests.crash.scenario import every_call, sample
 from tests.fakes import strace
 from tests.fakes.ingress_faults import FaultyIngress
 
 
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("make", [Refused, Limited, Claimed, Released, HalfReleased])
+@pytest.mark.parametrize("make", [Refused, Limited, Claimed, Released, Discarded, HalfTaken, HalfReleased])
 def test_kill_at_any_call(tmp_path: Path, make: Callable[[Path, FaultyIngress], Case]) -> None:
     strace.needed()
     with FaultyIngress() as ingress:

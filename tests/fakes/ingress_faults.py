@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import fcntl
 import hashlib
 import io
 import json
@@ -16,9 +15,7 @@ import queue
 import socket
 import ssl
 import struct
-import sys
 import tarfile
-import termios
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -215,6 +212,10 @@ class FaultyIngress:
                     self.uploads.append(connection.upload)
                 self.arrivals.put(connection.upload)
                 behaviour(connection)
+            if isinstance(sock, ssl.SSLSocket):
+                with suppress(OSError, ValueError):  # only the client's part of the goodbye is not there yet
+                    sock.setblocking(False)
+                    sock.unwrap()
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
@@ -305,13 +306,23 @@ def answer_first(status: int) -> Behaviour:
     return behave
 
 
-def answer_unread(status: int) -> Behaviour:
-    """Wait until the client has handed everything to its kernel, answer without having read it, then reset."""
+def answer_around(status: int) -> Behaviour:
+    """Send the head of the answer, read the body of the upload and throw it away, send the body of the answer."""
 
     def behave(connection: Connection) -> None:
-        length = int(connection.upload.headers["content-length"])
-        while length > len(connection._rest) + _received(connection.sock) + _held_by_the_peer(connection.sock):
-            time.sleep(0.01)
+        connection.send(head(status, length=100))
+        connection.read_body()
+        connection.upload.archive = None
+        connection.send(b" " * 100)
+
+    return behave
+
+
+def answer_late(status: int, pause: float) -> Behaviour:
+    """Read no more of the upload, answer after a pause, then reset."""
+
+    def behave(connection: Connection) -> None:
+        time.sleep(pause)
         connection.send(head(status))
         connection.reset()
 
@@ -449,19 +460,6 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
             assert content is not None, f"{member.name} is no file"
             found[member.name] = content.read()
         return found
-
-
-def _received(sock: socket.socket) -> int:
-    """Bytes that came and were not read."""
-    return int.from_bytes(fcntl.ioctl(sock, termios.FIONREAD, bytes(4)), sys.byteorder)
-
-
-def _held_by_the_peer(sock: socket.socket) -> int:
-    """Bytes that a peer on this machine has sent as it thinks, and that have not come (proc_net_tcp.txt of the kernel)."""
-    ends = [f":{sock.getpeername()[1]:04X}", f":{sock.getsockname()[1]:04X}"]
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    queues = (row[4] for row in rows if [row[1][-5:], row[2][-5:]] == ends)
-    return int(next(queues, "0").partition(":")[0], 16)
 
 
 def _parse(upload: Upload) -> None:

@@ -189,6 +189,21 @@ def comments_only(request: Request) -> Script:
         yield chunk(b": still here\n\n")
 
 
+def talks_on(request: Request) -> Script:
+    """A whole answer, but for the last chunk."""
+    yield STREAM_HEAD + chunk(b"".join([*HELLO, STOP, USED, DONE]))
+    while True:
+        yield 0.02
+        yield chunk(b": still here\n\n")
+
+
+def blank_json(request: Request) -> Script:
+    yield head(200, "Transfer-Encoding: chunked")
+    while True:
+        yield 0.05
+        yield chunk(b" ")
+
+
 def drip_headers(request: Request) -> Script:
     yield b"HTTP/1.1 200 OK\r\n"
     while True:
@@ -256,6 +271,8 @@ BEHAVIOURS: dict[str, Callable[[Request], Script]] = {
     "endless": endless,
     "slow": slow,
     "comments-only": comments_only,
+    "blank-json": blank_json,
+    "talks-on": talks_on,
     "drip-headers": drip_headers,
     "endless-headers": endless_headers,
     "verbose": verbose,

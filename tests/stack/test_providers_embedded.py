@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lightspeed_stack import config, errors, prompt
@@ -131,7 +131,6 @@ def test_refusal_names_near_titles_only(provider: Embedded) -> None:
     assert "VLAN" in answer(provider, "configure a cisco switch trunk port").text
 
 
-@settings(max_examples=100)
 @given(question=st.text(max_size=200))
 def test_it_never_says_anything_but_a_card_or_the_refusal(provider: Embedded, question: str) -> None:
     told = answer(provider, question)
