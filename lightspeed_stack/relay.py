@@ -46,11 +46,11 @@ class Relay:
         return Seat(self, sock, chunked=protocol == "HTTP/1.1")
 
     def admit(self, seat: Seat) -> None:
-        """From any thread: tell what the seat has to be told."""
+        """From any thread: tell what the seat has to be told; raises RuntimeError when no thread can be started."""
         with self._starting:
             if not self._runs:
-                self._runs = True
                 threading.Thread(target=self._run, name="relay", daemon=True).start()
+                self._runs = True
         self._arrived.append(seat)
         held.ring(self._bell)
 

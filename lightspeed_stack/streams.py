@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class _Running:
 
 
 class Streams:
-    """Those of this worker, which listens from its first stream on; `interrupt` reaches those of all workers."""
+    """Those of this worker, which listens from its first stream on, or from the first that it can; `interrupt` reaches those of all workers."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -50,13 +50,13 @@ class Streams:
         self._finished: dict[str, str] = {}
         self._lock = threading.Lock()
         self._listens = False
+        self._failing = False
 
     def begin(self, request_id: str, owner: str, stop: Callable[[], None]) -> None:
         """`stop` ends the telling from another thread, and does nothing when it has ended."""
         with self._lock:
             if not self._listens:
-                self._listens = True
-                self._listen()
+                self._listens = self._listen()
             self._running[request_id] = _Running(owner, stop)
 
     def finish(self, request_id: str) -> bool:
@@ -105,18 +105,23 @@ class Streams:
     def _own_socket(self) -> Path:
         return self._directory / f"{os.getpid()}.sock"
 
-    def _listen(self) -> None:
+    def _listen(self) -> bool:
+        """Whether it succeeds; the next stream tries again."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._own_socket.unlink(missing_ok=True)
-            listener = socket.socket(socket.AF_UNIX)
-            with _short(self._own_socket) as address:
+            with ExitStack() as undone, _short(self._own_socket) as address:
+                listener = undone.enter_context(socket.socket(socket.AF_UNIX))
                 listener.bind(address)
-            listener.listen()
-        except OSError as error:
-            log.warning("other workers can't interrupt the streams of this one: %s", error)
-            return
-        threading.Thread(target=self._answer_all, args=(listener,), name="interrupts", daemon=True).start()
+                listener.listen()
+                threading.Thread(target=self._answer_all, args=(listener,), name="interrupts", daemon=True).start()
+                undone.pop_all()
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
+            level = logging.DEBUG if self._failing else logging.WARNING
+            log.log(level, "other workers can't interrupt the streams of this one: %s", error)
+            self._failing = True
+            return False
+        return True
 
     def _answer_all(self, listener: socket.socket) -> None:
         while True:
@@ -126,7 +131,7 @@ class Streams:
                 log.warning("a worker that asks for a stream has to wait: %s", error)
                 time.sleep(PAUSE_SECONDS)
                 continue
-            with connection, suppress(OSError, ValueError):
+            with connection, suppress(OSError, ValueError, TypeError, RecursionError):
                 connection.settimeout(ANSWER_SECONDS)
                 request_id, owner = json.loads(connection.recv(_LONGEST_MESSAGE))
                 connection.sendall(self._interrupt_here(request_id, owner).encode())

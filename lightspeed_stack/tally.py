@@ -64,8 +64,7 @@ class Tally:
             for kind in kinds:
                 self._counts[hour, kind] += 1
             if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name="tally", daemon=True)
-                self._writer.start()
+                self._begin()
         if not self._counted.is_set():
             self._counted.set()
 
@@ -81,6 +80,15 @@ class Tally:
         if self._writer is not None:
             self._writer.join(LAST_SECONDS)
         self._database.close()
+
+    def _begin(self) -> None:
+        writer = threading.Thread(target=self._write, name="tally", daemon=True)
+        try:
+            writer.start()
+        except RuntimeError as error:  # the next who counts tries again
+            self._put_off(error)
+        else:
+            self._writer = writer
 
     def _write(self) -> None:
         while not self._closed.is_set():
@@ -99,8 +107,11 @@ class Tally:
             with self._lock:
                 self._counts.update(counts)
             self._counted.set()
-            log.log(logging.DEBUG if self._failing else logging.WARNING, "records are not tallied for now: %s", error)
-            self._failing = True
+            self._put_off(error)
+
+    def _put_off(self, error: Exception) -> None:
+        log.log(logging.DEBUG if self._failing else logging.WARNING, "records are not tallied for now: %s", error)
+        self._failing = True
 
     def _add(self, counts: Counter[tuple[str, str]]) -> None:
         if not counts:

@@ -19,6 +19,7 @@ import pytest
 from lightspeed_stack.providers.base import Disconnected
 from lightspeed_stack.relay import Relay
 from lightspeed_stack.seat import Seat
+from tests.fakes.threads import exhausted
 from tests.fakes.tls import certificate
 
 Pieces = Generator[bytes, None, None]
@@ -271,6 +272,27 @@ def test_a_socket_that_is_closed_already_spoils_no_others() -> None:
     with connected(relay=relay) as (seat, client):
         seat.tell(words(b"Hello"))
         assert read(client, 5) == b"Hello"
+
+
+def hears(relay: Relay) -> bool:
+    """Whether the next client is told something."""
+    with connected(relay=relay) as (seat, client):
+        telling = threading.Thread(target=seat.tell, args=(words(b"Hello"),), daemon=True)
+        telling.start()
+        client.settimeout(30)
+        try:
+            return read(client, 5) == b"Hello"
+        except TimeoutError:
+            return False
+        finally:
+            telling.join(1)
+
+
+def test_where_no_thread_can_start_only_that_answer_fails() -> None:
+    relay = Relay()
+    with connected(relay=relay) as (seat, _), exhausted(), pytest.raises(RuntimeError, match="start new thread"):
+        seat.tell(words(b"Hello"))
+    assert hears(relay)
 
 
 def resting(seat: Seat, source: int, resumed: threading.Event) -> Pieces:

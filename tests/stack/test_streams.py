@@ -7,14 +7,15 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from lightspeed_stack.streams import Streams, Verdict
+from tests.fakes.threads import exhausted
 
 
 def test_a_running_stream_is_stopped(tmp_path: Path) -> None:
@@ -56,7 +57,21 @@ def test_the_finished_are_forgotten_in_the_end(tmp_path: Path) -> None:
 
 
 def _work(directory: Path, pipe: Connection) -> None:
+    _run_theirs(Streams(directory), pipe)
+
+
+def _work_though_no_thread_could_start(directory: Path, pipe: Connection) -> None:
     streams, stopped = Streams(directory), threading.Event()
+    with exhausted():
+        streams.begin("early", "ann", stopped.set)
+        assert streams.interrupt("early", "ann") is Verdict.INTERRUPTED
+        assert stopped.is_set()
+        assert streams.finish("early") is True
+    _run_theirs(streams, pipe)
+
+
+def _run_theirs(streams: Streams, pipe: Connection) -> None:
+    stopped = threading.Event()
     streams.begin("theirs", "ann", stopped.set)
     pipe.send("begun")
     stopped.wait(10)
@@ -65,20 +80,23 @@ def _work(directory: Path, pipe: Connection) -> None:
 
 
 @contextmanager
-def another_worker(directory: Path) -> Iterator[tuple[multiprocessing.process.BaseProcess, Connection]]:
+def another_worker(
+    directory: Path, work: Callable[[Path, Connection], None] = _work
+) -> Iterator[tuple[multiprocessing.process.BaseProcess, Connection]]:
     """A process in which ann's stream "theirs" runs until it is stopped."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    worker = context.Process(target=_work, args=(directory, theirs))
+    worker = context.Process(target=work, args=(directory, theirs))
     worker.start()
+    theirs.close()
     try:
         assert ours.recv() == "begun"
         yield worker, ours
     finally:
-        ours.send("enough")
+        with suppress(BrokenPipeError):
+            ours.send("enough")
         worker.join()
         ours.close()
-        theirs.close()
 
 
 @pytest.mark.parametrize("depth", [0, 12])
@@ -125,10 +143,16 @@ def test_a_worker_that_talks_nonsense_knows_nothing(tmp_path: Path, caplog: pyte
 
 def test_nonsense_does_not_stop_the_listener(tmp_path: Path) -> None:
     with another_worker(tmp_path) as (worker, pipe):
-        for nonsense in (b"", b"{", b"[1]", b"\xff" * 5000):
+        for nonsense in (b"", b"{", b"[1]", b"\xff" * 5000, b"1", b'[[], ""]', b"[" * 4000):
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.connect(f"/proc/self/fd/{os.open(tmp_path, os.O_PATH)}/{worker.pid}.sock")
                 connection.sendall(nonsense)
+        assert Streams(tmp_path).interrupt("theirs", "ann") is Verdict.INTERRUPTED
+        assert pipe.recv() is True
+
+
+def test_where_no_thread_can_start_the_next_stream_has_the_reach(tmp_path: Path) -> None:
+    with another_worker(tmp_path, _work_though_no_thread_could_start) as (_, pipe):
         assert Streams(tmp_path).interrupt("theirs", "ann") is Verdict.INTERRUPTED
         assert pipe.recv() is True
 
@@ -140,4 +164,5 @@ def test_a_directory_that_can_not_be_made_costs_only_the_reach(
     streams, stopped = Streams(tmp_path / "file" / "streams"), threading.Event()
     streams.begin("r1", "ann", stopped.set)
     assert streams.interrupt("r1", "ann") is Verdict.INTERRUPTED
-    assert "other workers can't interrupt the streams of this one" in caplog.text
+    streams.begin("r2", "ann", stopped.set)
+    assert caplog.text.count("other workers can't interrupt the streams of this one") == 1

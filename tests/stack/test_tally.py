@@ -14,6 +14,7 @@ from lightspeed_stack.database import DatabaseError
 from lightspeed_stack.tally import KEEP_DAYS, Tally
 from tests.fakes import postgres
 from tests.fakes.daemon import Stack
+from tests.fakes.threads import exhausted
 
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 NEVER = 3600.0
@@ -136,6 +137,19 @@ def test_a_database_that_fails_costs_nobody_anything_and_gets_it_later(
     assert [record.message for record in caplog.records] == [
         f"records are not tallied for now: {folder}/c.db: No such file or directory"
     ]
+
+
+def test_where_no_thread_can_start_it_is_written_by_a_later_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tally = Tally(f"sqlite:///{tmp_path}/c.db", NEVER)
+    with exhausted():
+        tally.count(HOUR, "transcripts")
+        tally.count(HOUR, "transcripts")
+    tally.count(HOUR, "transcripts")
+    tally.close()
+    assert Tally(f"sqlite:///{tmp_path}/c.db").since(HOUR) == {(HOUR, "transcripts"): 3}
+    assert caplog.messages == ["records are not tallied for now: can't start new thread"]
 
 
 def test_the_table_is_beside_the_conversations(tmp_path: Path) -> None:
