@@ -7,6 +7,7 @@ an abort. Redirects are not followed, cookies are not kept, and a body never gro
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import time
@@ -21,6 +22,7 @@ from lightspeed_stack.providers.wait import READ, WRITE, Waiter
 
 _READ_BYTES = 16384
 _PATIENCE_SECONDS = 0.1
+_REST_SECONDS = 2.0
 _NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 Pieces = Generator[bytes, None, None]
@@ -36,7 +38,7 @@ class Limits:
 
 
 class Exchange:
-    """Iterate once to get the body's bytes; b"" stands for a second without any.
+    """Iterate once to get the body's bytes; b"" stands for a second without any, or for what came and was no body.
 
     Raises Unreachable, Broken, TooBig, and what Waiter.ready raises. `status` and `header` are known with the first
     piece that is not empty, or at the end.
@@ -54,6 +56,11 @@ class Exchange:
         return self._reply.status
 
     @property
+    def complete(self) -> bool:
+        """Whether the piece that was told is the last."""
+        return self._reply.complete
+
+    @property
     def ends_by_closing(self) -> bool:
         """Whether the end of the connection is all that ends the body, so that half of it looks whole."""
         return self._reply.ends_by_closing
@@ -67,8 +74,12 @@ class Exchange:
         self._waiter.abort()
 
     def hurry(self) -> None:
-        """The rest does not matter: wait but a moment for the end, so that the connection can be used again."""
+        """The rest does not matter: wait but a moment for the end, so that the connection can be used again.
+
+        A server that talks on is cut off in two seconds.
+        """
         self._silence = _PATIENCE_SECONDS
+        self._waiter.end_within(_REST_SECONDS)
 
     def __iter__(self) -> Pieces:
         try:
@@ -88,13 +99,22 @@ class Exchange:
     def _talk(self, sock: socket.socket) -> Pieces:
         yield from self._send(sock)
         while not self._reply.complete:
-            data = yield from self._receive_tls(sock) if isinstance(sock, ssl.SSLSocket) else self._receive(sock)
-            body = self._reply.feed(data) if data else self._reply.end()
+            if self._reply.is_behind:
+                body = self._unpack()
+            else:
+                data = yield from self._receive_tls(sock) if isinstance(sock, ssl.SSLSocket) else self._receive(sock)
+                body = self._reply.feed(data) if data else self._reply.end()
             if body:
-                if not self._reply.complete and not isinstance(sock, ssl.SSLSocket):
+                if not (self._reply.complete or self._reply.is_behind or isinstance(sock, ssl.SSLSocket)):
                     self._waiter.rest()
                 yield body
             self._reply.check()
+            if not body and not self._reply.complete:
+                yield b""  # whoever serves others too gets a turn, however much there is to read
+
+    def _unpack(self) -> bytes:
+        self._waiter.left(math.inf)
+        return self._reply.unpack()
 
     def _send(self, sock: socket.socket) -> Pieces:
         rest = self._request
@@ -125,6 +145,7 @@ class Exchange:
     def _receive_tls(self, sock: ssl.SSLSocket) -> Generator[bytes, None, bytes]:
         deadline = time.monotonic() + self._silence
         while True:
+            self._waiter.left(deadline)  # TLS may always have more, so that there is never anything to wait for
             try:
                 return sock.recv(_READ_BYTES)
             except _NOTHING_YET:

@@ -71,10 +71,10 @@ class Telling:
                 if not first:
                     yield ()
             if exchange.status != 200:
-                complaint = (yield from self._whole(first, pieces)).decode(errors="replace")
+                complaint = (yield from self._whole(exchange, chain((first,), pieces))).decode(errors="replace")
                 raise Refused(exchange.status, complaint, exchange.header("retry-after"))
             if exchange.header("content-type").startswith(_JSON):
-                answer = completions.answer((yield from self._whole(first, pieces)))
+                answer = completions.answer((yield from self._whole(exchange, chain((first,), pieces))))
                 check_length(answer.text, self._api.max_answer_bytes)
                 self.usage = answer.input_tokens, answer.output_tokens
                 yield (answer.text,)
@@ -88,13 +88,16 @@ class Telling:
                 if not piece:
                     yield ()
                     continue
-                if tokens := reader.read(piece):
+                tokens = reader.read(piece)
+                if tokens:
                     yield tokens
                 self.usage = reader.usage
                 if reader.failure is not None:
                     raise reader.failure
                 if reader.done:
                     exchange.hurry()
+                if not tokens and not exchange.complete:
+                    yield ()
             if tokens := reader.end():
                 yield tokens
             reader.judge(told_to_end=not exchange.ends_by_closing)
@@ -102,13 +105,13 @@ class Telling:
             if not reader.finished:
                 raise
 
-    def _whole(self, first: bytes, pieces: Iterable[bytes]) -> Generator[Sequence[str], None, bytes]:
+    def _whole(self, exchange: Exchange, pieces: Iterable[bytes]) -> Generator[Sequence[str], None, bytes]:
         """The whole body; nothing is told until it is there."""
-        body = bytearray(first)
+        body = bytearray()
         for piece in pieces:
             body += piece
             if len(body) > completions.largest(self._api.max_answer_bytes):
                 raise TooBig
-            if not piece:
+            if not exchange.complete:
                 yield ()
         return bytes(body)

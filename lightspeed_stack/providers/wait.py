@@ -79,13 +79,21 @@ class Waiter:
 
         Raises TimedOut, Aborted and Disconnected.
         """
+        found = self._poll.poll(min(self.left(deadline), HEARTBEAT_SECONDS) * 1000)
+        self.check()
+        return bool(found)
+
+    def left(self, deadline: float) -> float:
+        """The seconds until this deadline or the end of all, whichever is nearer. Raises TimedOut and Aborted."""
         self.check()
         left = min(deadline, self._end) - time.monotonic()
         if left <= 0:
             raise TimedOut
-        found = self._poll.poll(min(left, HEARTBEAT_SECONDS) * 1000)
-        self.check()
-        return bool(found)
+        return left
+
+    def end_within(self, seconds: float) -> None:
+        """Let all be over in so many seconds, if it is not sooner; the client keeps the time that it was told."""
+        self._end = min(self._end, time.monotonic() + seconds)
 
     def check(self) -> None:
         if self._aborted:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +18,9 @@ from lightspeed_stack.providers.exchange import Exchange, Limits
 from lightspeed_stack.providers.pool import Pool
 from lightspeed_stack.providers.reply import Broken, TooBig, Unanswered
 from lightspeed_stack.providers.wait import Aborted, TimedOut
+from tests.fakes import misbehaviours
 from tests.fakes.provider import FakeProvider
+from tests.fakes.tls import certificate
 
 BODY = b'{"model": "%b", "messages": [{"role": "user", "content": "hi"}], "stream": %b}'
 
@@ -140,9 +145,86 @@ def test_more_than_may_be(fake: FakeProvider, model: str) -> None:
         list(exchange(pool(fake), model, model == "endless"))
 
 
+def test_a_packed_body_comes_a_little_at_a_time(fake: FakeProvider) -> None:
+    sizes = [len(piece) for piece in exchange(pool(fake), "bomb", total_seconds=60, max_bytes=50_000_000)]
+    assert max(sizes) <= 65536
+    assert sum(sizes) == 50_000_000
+
+
+def test_an_abort_ends_it_while_there_is_more_to_unpack(fake: FakeProvider) -> None:
+    asked = exchange(pool(fake), "bomb", total_seconds=60, max_bytes=50_000_000)
+    pieces = iter(asked)
+    assert next(piece for piece in pieces if piece)
+    asked.abort()
+    with pytest.raises(Aborted):
+        next(pieces)
+
+
 def test_headers_without_end(fake: FakeProvider) -> None:
     with pytest.raises(Broken, match="headers never end"):
         list(exchange(pool(fake), "endless-headers"))
+
+
+RECORDS = (misbehaviours.STREAM_HEAD, *[misbehaviours.chunk(b"x" * 8000)] * 3)
+
+
+@contextmanager
+def tls_server(folder: Path, *records: bytes) -> Iterator[tuple[Pool, threading.Event]]:
+    """Answers one request with these, then says no more; the event tells that all is sent."""
+    pem = certificate(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    sent, over = threading.Event(), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+                connection.recv(65536)
+                for record in records:
+                    connection.sendall(record)
+                sent.set()
+                over.wait(60)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield Pool(Dialer(dial.parse(f"https://127.0.0.1:{listener.getsockname()[1]}"), 30, pem)), sent
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_an_abort_ends_it_while_tls_has_more(tmp_path: Path) -> None:
+    with tls_server(tmp_path, *RECORDS) as (pool, sent):
+        asked = Exchange(pool, b"GET / HTTP/1.1\r\n\r\n", Limits(60, 60, 100_000))
+        pieces = iter(asked)
+        assert next(piece for piece in pieces if piece)
+        assert sent.wait(30)
+        asked.abort()
+        with pytest.raises(Aborted):
+            next(pieces)
+
+
+def test_the_whole_has_its_limit_while_tls_has_more(tmp_path: Path) -> None:
+    with tls_server(tmp_path, *RECORDS) as (pool, sent):
+        end = time.monotonic() + 3
+        pieces = iter(Exchange(pool, b"GET / HTTP/1.1\r\n\r\n", Limits(60, 3, 100_000)))
+        assert next(piece for piece in pieces if piece)
+        assert sent.wait(30)
+        time.sleep(max(0.0, end - time.monotonic()) + 0.1)  # there is no event for "too late"
+        with pytest.raises(TimedOut):
+            next(pieces)
+
+
+def test_what_is_no_body_is_told_too(tmp_path: Path) -> None:
+    """Who serves others beside this one has to get a turn, though there is always more to read."""
+    trailers = [b"X-A: 1\r\n" * 1000] * 4
+    body = misbehaviours.chunk(b"Hello") + b"0\r\n"
+    with tls_server(tmp_path, misbehaviours.STREAM_HEAD, body, *trailers, b"\r\n") as (pool, _):
+        pieces = list(Exchange(pool, b"GET / HTTP/1.1\r\n\r\n", Limits(60, 60, 1000)))
+    assert b"".join(pieces) == b"Hello"
+    assert pieces[-1] == b""
+    assert pieces.count(b"") >= 1 + len(trailers)
 
 
 @pytest.mark.parametrize("model", ["silent", "slow"])

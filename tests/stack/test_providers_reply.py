@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zlib
 
 import pytest
@@ -21,6 +22,8 @@ def read(*pieces: bytes, max_bytes: int = 1000) -> tuple[Reply, bytes]:
     body = b""
     for piece in pieces:
         body += reply.feed(piece)
+        while reply.is_behind:
+            body += reply.unpack()
         reply.check()
     return reply, body
 
@@ -97,6 +100,75 @@ def test_headers_without_end() -> None:
         read(b"HTTP/1.1 200 OK\r\n", *[b"X-A: " + b"1" * 1000 + b"\r\n"] * 70)
 
 
+TRAILED = CHUNKED.removesuffix(b"\r\n")
+
+
+def test_trailers_are_passed_over() -> None:
+    reply, body = read(TRAILED, b"X-A: 2\r\nX-B: 3\r\n\r\n")
+    assert (body, reply.complete, reply.reusable) == (b"Hello world", True, True)
+    assert reply.headers == {b"transfer-encoding": b"chunked", b"x-a": b"1"}
+
+
+@pytest.mark.parametrize(
+    ("begun", "then"),
+    [
+        (TRAILED, b"X-A: " + b"1" * 1000 + b"\r\n"),
+        (TRAILED + b"X-A: ", b"1" * 1000),
+        (TRAILED.removesuffix(b"0\r\n") + b"5;x=", b"y" * 1000),
+    ],
+)
+def test_trailers_and_extensions_without_end(begun: bytes, then: bytes) -> None:
+    with pytest.raises(Broken, match="headers never end"):
+        read(begun, *[then] * 70)
+
+
+def test_a_body_may_be_longer_than_headers() -> None:
+    head, _, _ = CHUNKED.partition(b"5\r\nHello")
+    reply, body = read(head, *[b"1;" + b"x" * 1000 + b"\r\n!\r\n"] * 200, b"0\r\n\r\n")
+    assert (body, reply.complete) == (b"!" * 200, True)
+
+
+def packed(data: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(data), data)
+
+
+def test_a_body_is_unpacked_a_little_at_a_time() -> None:
+    data = b"".join(b"%d " % n for n in range(100_000))
+    reply = Reply(len(data))
+    pieces = [reply.feed(packed(gzip.compress(data)))]
+    while reply.is_behind:
+        assert not reply.complete
+        pieces.append(reply.unpack())
+    assert max(map(len, pieces)) <= 65536
+    assert (b"".join(pieces), reply.complete, reply.reusable) == (data, True, True)
+
+
+def test_what_came_packed_before_the_nonsense_counts() -> None:
+    data = gzip.compress(b"0" * 200_000)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    reply = Reply(200_000)
+    body = reply.feed(head + b"%x\r\n%b\r\nnonsense" % (len(data), data))
+    while reply.is_behind:
+        reply.check()
+        body += reply.unpack()
+    assert body == b"0" * 200_000
+    with pytest.raises(Broken):
+        reply.check()
+
+
+def test_what_follows_a_packed_body_is_not_kept() -> None:
+    data, surplus = gzip.compress(b"Hello world"), b"x" * 10_000
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    tracemalloc.start()
+    try:
+        reply, body = read(head % (len(data) + 100 * len(surplus)) + data, *[surplus] * 100)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (body, reply.complete) == (b"Hello world", True)
+    assert kept < 100_000
+
+
 @pytest.mark.parametrize(
     ("encoding", "data"),
     [
@@ -121,10 +193,8 @@ def test_no_more_than_may_be() -> None:
     assert read(COUNTED, max_bytes=11)[1] == b"Hello world"
     with pytest.raises(TooBig):
         read(COUNTED, max_bytes=10)
-    packed = gzip.compress(b"0" * 1_000_000)
-    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
     with pytest.raises(TooBig):
-        read(head + packed, max_bytes=100_000)
+        read(packed(gzip.compress(b"0" * 1_000_000)), max_bytes=100_000)
 
 
 @given(st.lists(st.binary()))

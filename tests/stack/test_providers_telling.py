@@ -87,6 +87,20 @@ def test_failures_after_some_tokens(fake: FakeProvider, model: str, status: int)
     assert (text, error.status) == ("Hello from fake", status)
 
 
+@pytest.mark.parametrize("model", ["comments-only", "blank-json"])
+def test_who_asks_gets_a_turn_though_what_comes_is_no_text(fake: FakeProvider, model: str) -> None:
+    pieces = iter(OpenAI(settings(fake.url)).stream(HI, model))
+    assert [next(pieces) for _ in range(3)] == [()] * 3
+
+
+def test_a_server_that_talks_on_after_its_end_is_let_go(fake: FakeProvider) -> None:
+    started = time.monotonic()
+    provider = OpenAI(settings(fake.url, read_timeout_seconds=60, total_timeout_seconds=60))
+    assert told(provider, "talks-on") == ("Hello from fake", None)
+    assert time.monotonic() - started < 30
+    assert fake.wait_until(lambda fake: fake.hung_up == 1)
+
+
 def test_a_server_is_found_out_once_not_to_know_stream_options(fake: FakeProvider) -> None:
     provider = OpenAI(settings(fake.url))
     for _ in range(2):

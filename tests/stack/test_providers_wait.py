@@ -61,6 +61,27 @@ def test_the_nearer_of_two_deadlines(pair: Pair, total: float, deadline: float) 
     assert time.monotonic() - began < 0.6
 
 
+def test_what_is_left_is_known_without_waiting() -> None:
+    waiter = Waiter(60)
+    assert 0 < waiter.left(soon(30)) <= 30
+    assert 30 < waiter.left(soon(90)) <= 60
+    with pytest.raises(TimedOut):
+        waiter.left(soon(0))
+    waiter.abort()
+    with pytest.raises(Aborted):
+        waiter.left(soon(30))
+
+
+def test_the_end_can_come_sooner_but_not_later() -> None:
+    waiter = Waiter(60)
+    waiter.end_within(30)
+    waiter.end_within(90)
+    assert 0 < waiter.left(soon(90)) <= 30
+    waiter.end_within(0)
+    with pytest.raises(TimedOut):
+        waiter.left(soon(90))
+
+
 def test_an_abort_wakes_who_waits(pair: Pair) -> None:
     waiter = Waiter(5)
     waiter.adopt(pair[0])
