@@ -12,13 +12,13 @@ import math
 import select
 import socket
 import ssl
-import struct
 import threading
 import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from lightspeed_stack import held
+from lightspeed_stack.daemon import sending
 from lightspeed_stack.providers.base import Disconnected
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Seat:
 
     def _stuck(self) -> None:
         if not self._patience:
-            self._patience = self._left = _patience(self._socket)
+            self._patience = self._left = sending.limit(self._socket) or PATIENCE_SECONDS
         self._relay.watch_for(self._descriptor, self._watched_for | select.EPOLLOUT)
         for descriptor in self._awaited:
             self._relay.unwatch(descriptor)
@@ -192,11 +192,6 @@ class Seat:
         self._relay.dismiss(self)
         self._failure = failure
         self._told.set()
-
-
-def _patience(sock: socket.socket) -> float:
-    seconds, _ = struct.unpack("@ll", sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16))
-    return float(seconds) or PATIENCE_SECONDS
 
 
 def _nothing() -> Generator[bytes, None, None]:

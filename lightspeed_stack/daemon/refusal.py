@@ -15,6 +15,8 @@ from typing import Any
 
 from gunicorn.http import errors
 
+from lightspeed_stack.daemon import sending
+
 log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 2.0
@@ -33,7 +35,7 @@ def unreadable(client: socket.socket, address: Any, error: BaseException) -> Non
         log.info("no valid request (%s): %s", type(error).__name__, address[0] if address else "-")
         answer = _refusal(error)
     with suppress(OSError):
-        client.sendall(answer)
+        sending.send(client, answer)
 
 
 def _refusal(error: BaseException) -> bytes:
@@ -59,7 +61,7 @@ def _answer(status: str, response: str, cause: str) -> bytes:
 def too_slow(conn: Any) -> None:
     log.info("a client was too slow with its request and was disconnected: %s", conn.client[0] if conn.client else "-")
     with suppress(OSError):
-        conn.sock.send(TOO_SLOW)
+        sending.send(conn.sock, TOO_SLOW)
 
 
 def linger(connection: socket.socket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from gunicorn.http import wsgi
 from gunicorn.http.wsgi import Response as Plain
 from gunicorn.util import http_date
+
+from lightspeed_stack.daemon import sending
 
 SMALL = 65536
 
@@ -48,6 +51,8 @@ def create(req: Any, conn: Any, cfg: Any) -> tuple[Response, dict[str, Any]]:
     """The answer to a request, and its WSGI environment."""
     response, environ = wsgi.create(req, conn.sock, conn.client, conn.server, cfg, response_class=Response)
     environ["wsgi.multithread"] = True
+    if isinstance(conn.sock, ssl.SSLSocket):
+        response.sock = sending.Sender(conn.sock)
     return response, environ
 
 

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 from lightspeed_stack.providers.base import Answer, Message
 
+MAX_NAME = 256
+MAX_MODELS = 10_000
+MAX_TOKENS = 2**53  # what a float, and so a metric, counts exactly
 _FRAME_BYTES = 65536
 _ESCAPED_BYTES = 6  # as \u0061
 
@@ -85,7 +88,8 @@ def models(body: bytes) -> tuple[str, ...]:
     entries = _object(body).get("data")
     if not isinstance(entries, list):
         raise Nonsense("no list of models")
-    return tuple(str(entry["id"]) for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str))
+    names = (entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str))
+    return tuple(whole(name) for name in names if len(name) <= MAX_NAME)[:MAX_MODELS]
 
 
 def whole(text: str) -> str:
@@ -137,4 +141,4 @@ def _usage(data: Mapping[str, Any]) -> tuple[int, int] | None:
 
 def _count(usage: Mapping[str, Any], key: str) -> int:
     value = usage.get(key)
-    return value if isinstance(value, int) and value >= 0 else 0
+    return value if isinstance(value, int) and 0 <= value <= MAX_TOKENS else 0

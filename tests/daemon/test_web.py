@@ -41,7 +41,7 @@ def load():
     load.text = text
     pem = next(folder.glob("*.pem"), None)
     return listen.Listen("127.0.0.1", 0, workers=2, threads=4, read_timeout_seconds=int(os.environ.get("READ_TIMEOUT", 1)),
-                         graceful_timeout_seconds=10, worker_directory=folder, tls_certificate=pem, tls_key=pem)
+                         write_timeout_seconds=int(os.environ.get("WRITE_TIMEOUT", 30)), graceful_timeout_seconds=10, worker_directory=folder, tls_certificate=pem, tls_key=pem)
 
 def make_app():
     text = load.text.encode()
@@ -53,6 +53,9 @@ def make_app():
                     time.sleep(0.05)
                     yield b"x"
             return pieces()
+        if environ["PATH_INFO"] == "/much":
+            start_response("200 OK", [("Content-Length", str(32 << 20))])
+            return [bytes(1 << 20)] * 32
         if environ["PATH_INFO"] == "/files":
             with contextlib.ExitStack() as opened:
                 files = [opened.enter_context(open("/dev/null")) for _ in range(8)]
@@ -379,6 +382,18 @@ def test_who_says_nothing_after_the_handshake_of_tls_holds_no_thread_and_delays_
         began = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - began < 8
+
+
+def test_who_reads_nothing_of_an_answer_over_tls_holds_no_thread_for_ever(tmp_path: Path) -> None:
+    certificate = tls.certificate(tmp_path)
+    context = ssl.create_default_context(cafile=str(certificate))
+    with Server(tmp_path, {"WRITE_TIMEOUT": "1"}) as server, contextlib.ExitStack() as opened:
+        for _ in range(24):
+            plain = socket.create_connection(server.address, 20)
+            client = opened.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1"))
+            client.sendall(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n")
+        with urllib.request.urlopen(server.url, timeout=30, context=context) as answer:
+            assert answer.read() == b"one"
 
 
 @pytest.mark.parametrize("size", [8191, 8192, 8193, 15_000])

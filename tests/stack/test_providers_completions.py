@@ -48,6 +48,7 @@ def completion(**message: object) -> dict[str, object]:
         (completion(), Answer("", 0, 0)),
         ({**completion(content="hi"), "usage": {"prompt_tokens": 3, "completion_tokens": 4}}, Answer("hi", 3, 4)),
         ({**completion(content="hi"), "usage": {"prompt_tokens": -3, "completion_tokens": "4"}}, Answer("hi", 0, 0)),
+        ({**completion(content="hi"), "usage": {"prompt_tokens": 10**400, "completion_tokens": 4}}, Answer("hi", 0, 4)),
         ({**completion(content="hi"), "usage": None, "error": None}, Answer("hi", 0, 0)),
         (completion(content="\ud83d\udc0e"), Answer("🐎", 0, 0)),
         (completion(content="a\ud83d"), Answer("a\ufffd", 0, 0)),
@@ -105,6 +106,13 @@ def test_deltas(event: object, delta: Delta) -> None:
 
 def test_models() -> None:
     assert completions.models(b'{"data": [{"id": "a"}, {"id": "b", "object": "model"}, {"id": 3}, "x"]}') == ("a", "b")
+
+
+def test_names_of_models_can_be_told_to_others() -> None:
+    found = {"data": [{"id": "a\ud800"}, {"id": "b" * 300}, *[{"id": f"c{number}"} for number in range(20_000)]]}
+    names = completions.models(json.dumps(found).encode())
+    assert (names[:2], len(names)) == (("a\ufffd", "c0"), 10_000)
+    assert all(name.encode() for name in names)
 
 
 def test_a_list_of_models_that_is_none() -> None:
