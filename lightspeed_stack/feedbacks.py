@@ -15,6 +15,7 @@ from lightspeed_stack.spool import Full, SpoolError
 from lightspeed_stack.tally import NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from lightspeed_stack.auth import User
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 KIND = "feedback"
 
 log = logging.getLogger(__name__)
+
+
+def _never() -> bool:
+    return False
 
 
 class Feedbacks:
@@ -49,16 +54,13 @@ class Feedbacks:
         self._metrics = metrics
         self._tally = tally
 
-    def keep(self, user: User, feedback: Feedback, now: datetime, *, private: bool = False) -> None:
+    def keep(self, user: User, feedback: Feedback, now: datetime, *, private: Callable[[], bool] = _never) -> None:
         """Raises errors.NotFound, Forbidden (what is `private` is not taken), StorageFailed, StorageFull."""
         if self._spool is None:
             raise errors.StorageFailed("No storage for feedback is configured.")
-        if private:
-            self._metrics.opted_out(KIND)
-            raise errors.Forbidden(
-                "The user has switched data collection off.", response="Storing feedback is disabled"
-            )
+        self._refuse_private(private)
         self._memory.own(user, feedback.conversation_id, "submit feedback for")
+        self._refuse_private(private)  # the user may have said so while the database was waited for
         data = records.encode(self._record(user, feedback, now))
         try:
             self._put(self._spool, feedback.conversation_id, data, now)
@@ -71,6 +73,13 @@ class Feedbacks:
             raise errors.StorageFull() if isinstance(error, Full) else errors.StorageFailed() from error
         self._refuse_deleted(self._spool, feedback.conversation_id)
         self._tally.count(now, KIND, *_opinion(feedback.sentiment))
+
+    def _refuse_private(self, private: Callable[[], bool]) -> None:
+        if private():
+            self._metrics.opted_out(KIND)
+            raise errors.Forbidden(
+                "The user has switched data collection off.", response="Storing feedback is disabled"
+            )
 
     def _put(self, spool: Spool, conversation_id: str, data: bytes, now: datetime) -> None:
         began = time.perf_counter()

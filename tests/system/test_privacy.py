@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.fakes import strace
+from tests.fakes import postgres, strace
 from tests.fakes.application import provider
 from tests.fakes.daemon import Stack
 from tests.fakes.provider import FakeProvider
@@ -189,6 +189,31 @@ def test_who_opts_out_during_an_answer_is_not_recorded(tmp_path: Path) -> None:
             assert is_whole(lines)
         known = requests.get(f"{stack.url}/v1/conversations/{conversation_id}", timeout=DEADLINE).json()
         assert (len(known["chat_history"]), records(stack)) == (1, [])
+
+
+def test_who_opts_out_while_feedback_waits_for_the_database_is_not_recorded(tmp_path: Path) -> None:
+    if why := postgres.missing():
+        pytest.skip(f"no PostgreSQL: {why}")
+    import psycopg
+
+    server = postgres.Postgres()
+    place = {"host": str(server.directory), "user": postgres.USER}
+    try:
+        server.start()
+        settings = {**place, "db": "postgres", "ssl_mode": "disable"}
+        with Stack(tmp_path, {"database": {"postgres": settings}}) as stack, ThreadPoolExecutor() as pool:
+            conversation_id = ask(stack)["conversation_id"]
+            with psycopg.connect(**place, dbname="postgres") as connection:
+                connection.execute("LOCK TABLE conversation IN ACCESS EXCLUSIVE MODE")
+                given = pool.submit(feedback, stack, conversation_id)
+                while not connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                    time.sleep(0.01)
+                me = f"{stack.url}/v1/me/data-collection"
+                assert requests.put(me, json={"enabled": False}, timeout=DEADLINE).json() == {"enabled": False}
+            assert given.result() == 403
+            assert list(stack.feedback.glob("*.json")) == []
+    finally:
+        server.remove()
 
 
 def test_what_is_deleted_stands_in_no_file_of_the_database(tmp_path: Path) -> None:
