@@ -54,13 +54,26 @@ class Feedbacks:
         self._metrics = metrics
         self._tally = tally
 
-    def keep(self, user: User, feedback: Feedback, now: datetime, *, private: Callable[[], bool] = _never) -> None:
-        """Raises errors.NotFound, Forbidden (what is `private` is not taken), StorageFailed, StorageFull."""
+    def keep(
+        self,
+        user: User,
+        feedback: Feedback,
+        now: datetime,
+        *,
+        private: bool = False,
+        opted_out: Callable[[], bool] = _never,
+    ) -> None:
+        """Raises errors.NotFound, Forbidden (what is `private` is not taken), StorageFailed, StorageFull.
+
+        `opted_out` is asked again whether the user is, once the database has been waited for.
+        """
         if self._spool is None:
             raise errors.StorageFailed("No storage for feedback is configured.")
-        self._refuse_private(private)
+        if private:
+            raise self._private()
         self._memory.own(user, feedback.conversation_id, "submit feedback for")
-        self._refuse_private(private)  # the user may have said so while the database was waited for
+        if opted_out():
+            raise self._private()
         data = records.encode(self._record(user, feedback, now))
         try:
             self._put(self._spool, feedback.conversation_id, data, now)
@@ -74,12 +87,9 @@ class Feedbacks:
         self._refuse_deleted(self._spool, feedback.conversation_id)
         self._tally.count(now, KIND, *_opinion(feedback.sentiment))
 
-    def _refuse_private(self, private: Callable[[], bool]) -> None:
-        if private():
-            self._metrics.opted_out(KIND)
-            raise errors.Forbidden(
-                "The user has switched data collection off.", response="Storing feedback is disabled"
-            )
+    def _private(self) -> errors.Forbidden:
+        self._metrics.opted_out(KIND)
+        return errors.Forbidden("The user has switched data collection off.", response="Storing feedback is disabled")
 
     def _put(self, spool: Spool, conversation_id: str, data: bytes, now: datetime) -> None:
         began = time.perf_counter()

@@ -6,6 +6,7 @@ The order is upstream's: a body that is too large or no JSON is refused before a
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from lightspeed_stack import errors, front, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lightspeed_stack.auth import Gate, User
     from lightspeed_stack.optout import OptOuts
@@ -56,6 +57,10 @@ class Door:
         """Whether this request must leave no record: the user said so once, or its header says so now."""
         said = request.headers.get(RECORDING)
         return (said is not None and said.strip().lower() not in _CONSENT) or self._opt_outs.has(user.id)
+
+    def opted_out(self, user: User) -> Callable[[], bool]:
+        """What tells whether the user has said so, at whatever time."""
+        return partial(self._opt_outs.has, user.id)
 
     def concerns(self, conversation_id: str) -> None:
         """The conversation, for the journal's field."""

@@ -36,5 +36,6 @@ class FeedbackView(View):
         feedback = self._parser.feedback(body)
         self._door.concerns(feedback.conversation_id)
         self._door.allow(user, "feedback")
-        self._feedbacks.keep(user, feedback, datetime.now(UTC), private=lambda: self._door.is_private(user))
+        private, opted_out = self._door.is_private(user), self._door.opted_out(user)
+        self._feedbacks.keep(user, feedback, datetime.now(UTC), private=private, opted_out=opted_out)
         return reply.as_json({"response": "feedback received"})
