@@ -65,7 +65,8 @@ class Relay:
         self._epoll.modify(descriptor, events)
 
     def unwatch(self, descriptor: int) -> None:
-        del self._watchers[descriptor]
+        """Never raises: a seat that leaves has to get away."""
+        self._watchers.pop(descriptor, None)  # another's, and let go of, when the number was closed and given anew
         with suppress(OSError):  # one that was closed already
             self._epoll.unregister(descriptor)
 
@@ -86,9 +87,9 @@ class Relay:
             if descriptor == self._bell:
                 os.eventfd_read(self._bell)
                 seats.update(dict.fromkeys(self._let_in()))
-            else:
-                seat = self._watchers[descriptor]
-                seat.note(descriptor, event)
+            elif seat := self._watchers.get(descriptor):  # None: closed here, still open elsewhere
+                with suppress(OSError):  # the same, but nobody has let go of it: its turn will tell
+                    seat.note(descriptor, event)
                 seats[seat] = None
         return seats
 

@@ -274,18 +274,30 @@ def test_a_socket_that_is_closed_already_spoils_no_others() -> None:
         assert read(client, 5) == b"Hello"
 
 
+def told_aside(seat: Seat, pieces: Pieces, probe: bytes = b"") -> Future[None]:
+    """In a thread that nobody waits for, so that a relay that has ended is found out by a limit of time."""
+    told: Future[None] = Future()
+
+    def tell() -> None:
+        try:
+            told.set_result(seat.tell(pieces, probe))
+        except Exception as error:
+            told.set_exception(error)
+
+    threading.Thread(target=tell, daemon=True).start()
+    return told
+
+
 def hears(relay: Relay) -> bool:
     """Whether the next client is told something."""
     with connected(relay=relay) as (seat, client):
-        telling = threading.Thread(target=seat.tell, args=(words(b"Hello"),), daemon=True)
-        telling.start()
+        told = told_aside(seat, words(b"Hello"))
         client.settimeout(30)
-        try:
-            return read(client, 5) == b"Hello"
-        except TimeoutError:
-            return False
-        finally:
-            telling.join(1)
+        with suppress(TimeoutError):
+            if read(client, 5) == b"Hello":
+                told.result(30)
+                return True
+        return False
 
 
 def test_where_no_thread_can_start_only_that_answer_fails() -> None:
@@ -293,6 +305,73 @@ def test_where_no_thread_can_start_only_that_answer_fails() -> None:
     with connected(relay=relay) as (seat, _), exhausted(), pytest.raises(RuntimeError, match="start new thread"):
         seat.tell(words(b"Hello"))
     assert hears(relay)
+
+
+def clinging(seat: Seat, descriptor: int, told: bytes, over: threading.Event) -> Pieces:
+    """Fails in the end without having let go of its descriptor."""
+    seat.register(descriptor, select.POLLIN)
+    yield told
+    while not over.is_set():
+        yield b""
+    raise ValueError("no more")
+
+
+def test_who_shares_a_number_with_another_does_not_end_the_relay() -> None:
+    """The first one's descriptor was closed, and its number given to the second."""
+    relay, over, others = Relay(), threading.Event(), threading.Event()
+    with (
+        pipe() as (source, _, _),
+        pipe() as (reused, _, _),
+        connected(relay=relay) as (first, client),
+        connected(relay=relay) as (second, listener),
+    ):
+        told = told_aside(first, clinging(first, source, b"one", over))
+        assert read(client, 3) == b"one"
+        os.dup2(reused, source)
+        later = told_aside(second, clinging(second, source, b"two", others))
+        assert read(listener, 3) == b"two"
+        for end, failed in ((over, told), (others, later)):
+            end.set()
+            with pytest.raises(ValueError, match="no more"):
+                failed.result(30)
+    assert hears(relay)
+
+
+def test_what_happens_to_a_descriptor_that_is_closed_here_alone_ends_nothing() -> None:
+    """Another process may have it open still: then epoll(7) goes on telling of it."""
+    relay, over = Relay(), threading.Event()
+    with pipe() as (source, write, _), connected(relay=relay) as (seat, client):
+        told = told_aside(seat, clinging(seat, source, b"one", over))
+        assert read(client, 3) == b"one"
+        with open(os.dup(source), "rb"):
+            with open(os.devnull, "rb") as nothing:
+                os.dup2(nothing.fileno(), source)
+            over.set()
+            with pytest.raises(ValueError, match="no more"):
+                told.result(30)
+            write(b"x")
+            assert hears(relay)
+
+
+def test_a_client_that_is_closed_here_alone_ends_only_its_answer() -> None:
+    relay, served, client = Relay(), *socket.socketpair()
+    with client, served.dup():
+        seat = relay.seat({"gunicorn.socket": served, "SERVER_PROTOCOL": "HTTP/1.0"})
+        assert seat is not None
+        client.settimeout(30)
+        told = told_aside(seat, words_for_ever(), b": there?")
+        assert read(client, 3) == b"one"
+        served.close()
+        client.shutdown(socket.SHUT_WR)
+        with pytest.raises(Disconnected):
+            told.result(30)
+    assert hears(relay)
+
+
+def words_for_ever() -> Pieces:
+    yield b"one"
+    while True:
+        yield b""
 
 
 def resting(seat: Seat, source: int, resumed: threading.Event) -> Pieces:
