@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -51,8 +52,16 @@ class Asked:
         """Provider, model and endpoint, as metrics tell calls apart."""
         return self.model.provider, self.model.name, self.endpoint
 
-    def settled(self) -> Asked:
-        """Without waiting any longer for the opening of its conversation to begin."""
+    def settled(self, seconds: float) -> Asked:
+        """Without waiting any longer for the opening of its conversation to begin, nor for longer than that to end.
+
+        One that has not ended even so stays: nobody knows what will come of it.
+        """
         if self.opening is None:
             return self
-        return replace(self, continues=not self.opening.cancel() and self.opening.result(), opening=None)
+        is_begun = not self.opening.cancel()
+        if is_begun and not wait((self.opening,), seconds).done:
+            return self
+        return replace(
+            self, continues=is_begun and not self.opening.exception() and self.opening.result(), opening=None
+        )

@@ -6,8 +6,10 @@ in them `:named`. Errors are told with the database's name and its own words, wi
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from lightspeed_stack import config
 
 WAIT_SECONDS = 10
+PAUSE_SECONDS = 5  # before a database is asked again that did not answer
+AT_ONCE_SECONDS = 1.0
 NO_VALUES: Mapping[str, object] = {}
 Step = tuple[str, Mapping[str, object]]
 
@@ -68,12 +72,21 @@ class Kind(Protocol):
 class Database:
     """Shared by all threads. `prepare` gets the first connection of each process and says what is wrong, if anything."""
 
-    def __init__(self, url: str | URL, prepare: Callable[[Connection], str | None]) -> None:
+    def __init__(
+        self,
+        url: str | URL,
+        prepare: Callable[[Connection], str | None],
+        wait_seconds: int = WAIT_SECONDS,
+        pause_seconds: float = PAUSE_SECONDS,
+    ) -> None:
         self._store: Store | None = None
-        self._kind = _kind(url)
+        self._kind = _kind(url, wait_seconds)
+        self._wait_seconds = wait_seconds
+        self._pause_seconds = pause_seconds
         self._reasons: tuple[type[Exception], ...] = (*self._kind.reasons, OSError, ImportError, UnicodeError)
         self._prepare = prepare
         self._lock = threading.Lock()
+        self._silence: tuple[float, str] | None = None
         self._owner = 0
         self._of_parents: list[Store] = []
 
@@ -112,14 +125,30 @@ class Database:
     def _ready(self) -> Store:
         if self._store is not None and self._owner == os.getpid():
             return self._store
-        with self._lock:
+        if not self._lock.acquire(timeout=self._wait_seconds):
+            raise TimeoutError(errno.ETIMEDOUT, "it does not answer")
+        try:
             if self._store is None or self._owner != os.getpid():
                 if self._store is not None:
                     self._of_parents.append(self._store)  # dropping it would close the parent's connections
                 self._store = None
-                self._store = self._prepared(self._kind.open())
+                self._store = self._reached()
                 self._owner = os.getpid()
-        return self._store
+            return self._store
+        finally:
+            self._lock.release()
+
+    def _reached(self) -> Store:
+        """Raises at once what was raised a moment ago, if that took long: those who come after do not wait as well."""
+        if self._silence and time.monotonic() < self._silence[0]:
+            raise DatabaseError(self._silence[1])
+        began = time.monotonic()
+        try:
+            return self._prepared(self._kind.open())
+        except self._reasons as error:
+            if time.monotonic() - began > AT_ONCE_SECONDS:
+                self._silence = time.monotonic() + self._pause_seconds, str(self._told(error))
+            raise
 
     def _prepared(self, store: Store) -> Store:
         try:
@@ -152,10 +181,10 @@ def address(database: config.Database, state_dir: Path) -> str | URL:
     return f"{sqlite.SCHEME}{database.sqlite.db_path if database.sqlite else state_dir / 'conversations.db'}"
 
 
-def _kind(url: str | URL) -> Kind:
+def _kind(url: str | URL, wait_seconds: int) -> Kind:
     """SQLAlchemy takes a third of the memory and half of the time of a start; SQLite does without."""
     if isinstance(url, str) and url.startswith("sqlite:"):
-        return sqlite.Sqlite(url.removeprefix(sqlite.SCHEME), WAIT_SECONDS)
+        return sqlite.Sqlite(url.removeprefix(sqlite.SCHEME), wait_seconds)
     from lightspeed_stack import postgres
 
-    return postgres.Postgres(url, WAIT_SECONDS)
+    return postgres.Postgres(url, wait_seconds)

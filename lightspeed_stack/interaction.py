@@ -13,15 +13,17 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import wait
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lightspeed_stack import attachments, errors, passages, pieces, prompt
 from lightspeed_stack.asked import Asked
 from lightspeed_stack.calls import Calls
+from lightspeed_stack.ending import COMPLETE, DISCONNECTED, FAILED, INTERRUPTED, Ending
 from lightspeed_stack.providers.base import Answer
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from lightspeed_stack.auth import User
     from lightspeed_stack.config import Service
     from lightspeed_stack.conversations import Turn
@@ -34,12 +36,9 @@ if TYPE_CHECKING:
     from lightspeed_stack.scope import Scope
     from lightspeed_stack.transcripts import Transcripts
 
-ANNOUNCE_SECONDS = 1.0
+__all__ = ["COMPLETE", "DISCONNECTED", "FAILED", "INTERRUPTED", "Interactions"]
 
-COMPLETE = "complete"
-INTERRUPTED = "interrupted"
-DISCONNECTED = "disconnected"
-FAILED = "failed"
+ANNOUNCE_SECONDS = 1.0
 
 
 class Interactions:
@@ -67,8 +66,8 @@ class Interactions:
         self._redactor = redactor
         self._scope = scope
         self._retrieve = retrieve
-        self._transcripts = transcripts
         self._metrics = metrics
+        self._ending = Ending(memory, redactor, transcripts, metrics)
         self._calls = Calls()
 
     def begin(
@@ -172,29 +171,7 @@ class Interactions:
         that was announced stays even so: its client may be asking again in it. One that its user deleted meanwhile
         stays deleted, and no transcript stays whose conversation can't be deleted.
         """
-        self._count(asked, outcome, input_tokens, output_tokens)
-        asked = asked.settled()
-        if asked.continues and self._memory.forgot(asked.conversation_id):
-            return
-        answer = self._redactor.apply(text)
-        tokens, shown = (input_tokens, output_tokens), (*asked.chunks, *self._passages(chunks))
-        kept = (bool(text) or outcome != FAILED) and self._transcripts.keep(asked, answer, outcome, tokens, shown)
-        is_turn = bool(text) or outcome == COMPLETE
-        if self._remains(asked, answer, is_turn) or not kept:
-            return
-        if asked.continues:
-            self._transcripts.withdraw(asked.conversation_id)
-        else:
-            self._transcripts.give_up(asked.conversation_id)
-
-    def _remains(self, asked: Asked, answer: str, is_turn: bool) -> bool:
-        """Whether the conversation is still there, with the turn if it is one.
-
-        Asked after the transcript was kept: a deletion either finds it or is seen here.
-        """
-        if is_turn:
-            return self._memory.remember(asked, answer, datetime.now(UTC))
-        return asked.continues and not self._memory.forgot(asked.conversation_id)
+        self._ending.finish(asked, text, outcome, (input_tokens, output_tokens), chunks)
 
     def _refusal(
         self, question: str, turns: tuple[Turn, ...], provider: Provider, model: Model
@@ -230,12 +207,3 @@ class Interactions:
                 response="System prompt customization is disabled",
             )
         return wanted or self._configured_prompt
-
-    def _count(self, asked: Asked, outcome: str, input_tokens: int, output_tokens: int) -> None:
-        seconds = time.perf_counter() - asked.begun
-        if not asked.valid:
-            self._metrics.refused(asked.endpoint)
-        elif outcome == FAILED:
-            self._metrics.failed(*asked.labels, seconds)
-        else:
-            self._metrics.answered(*asked.labels, seconds, input_tokens, output_tokens)

@@ -1,16 +1,28 @@
-"""PostgreSQL through SQLAlchemy, imported only where it is configured. Errors are SQLAlchemy's, psycopg's beneath."""
+"""PostgreSQL through SQLAlchemy, imported only where it is configured. Errors are SQLAlchemy's, psycopg's beneath.
+
+Nobody waits for ever: neither for a lock, nor for a statement, nor for a server that says nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 if TYPE_CHECKING:
     from lightspeed_stack import config, database
+
+SILENCE = 1.5  # times what the server has for a statement or a lock: it is to speak first
+
+_Steps = Generator[Any, Any, Any]
+
+# What the URL, the role or the server say of it stands. Poolers such as PgBouncer refuse such a thing at the connect.
+_LIMIT = """SELECT set_config(name, '{milliseconds}', false) FROM pg_settings
+    WHERE name IN ('statement_timeout', 'lock_timeout') AND source = 'default'"""
 
 
 class Postgres:
@@ -35,6 +47,9 @@ class Postgres:
             pool_timeout=self._wait_seconds,
             connect_args=arguments,
         )
+        if engine.driver == "psycopg":
+            event.listen(engine, "do_connect", _impatient(SILENCE * self._wait_seconds))
+        event.listen(engine, "connect", _Limit(self._wait_seconds))
         return Pool(engine)
 
     def reason(self, error: Exception) -> str:
@@ -79,6 +94,49 @@ class Pool:
 
     def _text(self, statement: str) -> sqlalchemy.TextClause:
         return self._texts.setdefault(statement, text(statement))
+
+
+class _Limit:
+    """Called with each new connection."""
+
+    def __init__(self, seconds: float) -> None:
+        self._statement = _LIMIT.format(milliseconds=int(1000 * seconds))
+
+    def __call__(self, connection: Any, record: object) -> None:
+        before, connection.autocommit = connection.autocommit, True
+        with connection.cursor() as cursor:
+            cursor.execute(self._statement)
+        connection.autocommit = before
+
+
+def _impatient(seconds: float) -> Callable[..., object]:
+    """Connects with psycopg; a connection is closed when the server has said nothing for so long."""
+    import psycopg
+
+    class Connection(psycopg.Connection[Any]):
+        def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
+            return super().wait(self._limited(gen), *args, **options)
+
+        def _limited(self, steps: _Steps) -> _Steps:
+            """psycopg goes on with it several times a second, be there something to read or not."""
+            heard = time.monotonic()
+            try:
+                wanted = next(steps)
+                while True:
+                    ready = yield wanted
+                    if ready:
+                        heard = time.monotonic()
+                    elif time.monotonic() - heard > seconds:
+                        self.close()
+                        raise psycopg.OperationalError("the server does not answer")
+                    wanted = steps.send(ready)
+            except StopIteration as end:
+                return end.value
+
+    def connect(dialect: object, record: object, arguments: Sequence[Any], options: Mapping[str, Any]) -> object:
+        return Connection.connect(*arguments, **options)
+
+    return connect
 
 
 class _Connection:

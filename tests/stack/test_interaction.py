@@ -133,6 +133,16 @@ class TestFinish:
         assert caplog.text.count("a transcript is lost") == 2
         assert b'ls_spool_failures_total{cause="database",kind="transcripts"} 2.0' in made.metrics.render()[0]
 
+    def test_what_can_not_be_counted_is_kept_even_so(
+        self, made: Parts, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        asked = begin(made.interactions)
+        made.interactions.finish(asked, "answer", interaction.COMPLETE, 10**400, 3)
+        assert [record["llm_response"] for record in transcripts(tmp_path)] == ["answer"]
+        assert [turn.answer for turn in made.conversations.history(asked.conversation_id)] == ["answer"]
+        assert "an answer could not be counted" in caplog.text
+        assert "lost" not in caplog.text
+
 
 class TestAnnounce:
     def test_a_conversation_can_be_deleted_during_its_first_answer(self, made: Parts, tmp_path: Path) -> None:
