@@ -11,9 +11,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lightspeed_stack import alerts, passages
+from lightspeed_stack import passages
 from lightspeed_stack.database import WAIT_SECONDS
-from lightspeed_stack.transcripts import KIND
 
 if TYPE_CHECKING:
     from lightspeed_stack.asked import Asked
@@ -99,9 +98,7 @@ class Ending:
         """
         try:
             if asked.recorded and _is_recorded(text, outcome):
-                fields = alerts.fields(alerts.TRANSCRIPT_LOST, conversation_id=asked.conversation_id, cause="error")
-                log.error("a transcript is lost: an unforeseen fault", extra=fields)
-                self._metrics.not_spooled(KIND, "error")
+                self._transcripts.lose(asked.conversation_id, "error", "an unforeseen fault")
             if not asked.continues or self._memory.forgot(asked.conversation_id):
                 self._transcripts.withdraw(asked.conversation_id)
         except Exception:

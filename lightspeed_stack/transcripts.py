@@ -59,13 +59,13 @@ class Transcripts:
         try:
             self._put(self._spool, asked.conversation_id, records.encode(record))
         except SpoolError as error:
-            self._lose(asked.conversation_id, error.cause, str(error))
+            self.lose(asked.conversation_id, error.cause, str(error))
             return False
         return True
 
     def give_up(self, conversation_id: str) -> None:
         """Withdraw that of a conversation which could not be begun: there is none that its user could delete."""
-        self._lose(conversation_id, "database", f"there is no conversation {conversation_id} to delete it with")
+        self.lose(conversation_id, "database", f"there is no conversation {conversation_id} to delete it with")
         self.withdraw(conversation_id)
 
     def withdraw(self, conversation_id: str) -> None:
@@ -76,7 +76,10 @@ class Transcripts:
         except SpoolError as error:
             log.error("a transcript of a deleted conversation can't be withdrawn: %s", error)
 
-    def _lose(self, conversation_id: str, cause: str, reason: str) -> None:
+    def lose(self, conversation_id: str, cause: str, reason: str) -> None:
+        """Tell that one is lost, where there are any."""
+        if self._spool is None:
+            return
         self._metrics.not_spooled(KIND, cause)
         fields = alerts.fields(alerts.TRANSCRIPT_LOST, conversation_id=conversation_id, cause=cause)
         log.error("a transcript is lost: %s", reason, extra=fields)
