@@ -51,6 +51,7 @@ class Ending:
         self, asked: Asked, text: str, outcome: str, tokens: tuple[int, int], chunks: tuple[Chunk, ...] = ()
     ) -> None:
         """`tokens` are those in and out, `chunks` what the provider found."""
+        seconds = time.perf_counter() - asked.begun
         try:
             asked = asked.settled(self._opening_seconds)
             self._conclude(asked, text, outcome, tokens, chunks)
@@ -58,7 +59,7 @@ class Ending:
             log.exception("an answer could not be remembered and recorded")
             self._lose(asked, text, outcome)
         try:
-            self._count(asked, outcome, tokens)
+            self._count(asked, outcome, tokens, seconds)
         except Exception:
             log.exception("an answer could not be counted")
 
@@ -66,6 +67,10 @@ class Ending:
         self, asked: Asked, text: str, outcome: str, tokens: tuple[int, int], chunks: tuple[Chunk, ...]
     ) -> None:
         if asked.continues and self._memory.forgot(asked.conversation_id):
+            return
+        if asked.opening is not None:  # it may come to be known, and be deleted, at any time
+            if asked.recorded and _is_recorded(text, outcome):
+                self._transcripts.lose(asked.conversation_id, "database", "its conversation could not be begun in time")
             return
         redact = self._redactor.apply
         answer, shown = redact(text), (*asked.chunks, *passages.redacted(chunks, redact))
@@ -81,12 +86,8 @@ class Ending:
     def _remains(self, asked: Asked, answer: str, is_turn: bool) -> bool:
         """Whether the conversation is still there, with the turn if it is one.
 
-        Asked after the transcript was kept: a deletion either finds it or is seen here. A conversation that is still
-        being opened may come to be known, and be deleted, at any time: a turn would bring it back.
+        Asked after the transcript was kept: a deletion either finds it or is seen here.
         """
-        if asked.opening is not None:
-            log.error("nothing is remembered: a conversation could not be begun in time")
-            return False
         if is_turn:
             return self._memory.remember(asked, answer, datetime.now(UTC))
         return asked.continues and not self._memory.forgot(asked.conversation_id)
@@ -104,8 +105,7 @@ class Ending:
         except Exception:
             log.exception("a transcript could not be withdrawn")
 
-    def _count(self, asked: Asked, outcome: str, tokens: tuple[int, int]) -> None:
-        seconds = time.perf_counter() - asked.begun
+    def _count(self, asked: Asked, outcome: str, tokens: tuple[int, int], seconds: float) -> None:
         if not asked.valid:
             self._metrics.refused(asked.endpoint)
         elif outcome == FAILED:

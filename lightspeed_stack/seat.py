@@ -68,10 +68,12 @@ class Seat:
         self._probe = probe
         if self._waits_for_all:
             self._socket.setblocking(False)
-        self._relay.admit(self)
-        self._told.wait()
-        if self._waits_for_all:
-            self._socket.setblocking(True)
+        try:
+            self._relay.admit(self)
+            self._told.wait()
+        finally:
+            if self._waits_for_all:
+                self._socket.setblocking(True)
         if self._failure is not None:
             raise self._failure
 

@@ -11,7 +11,6 @@ import logging
 import os
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 SCHEME = "sqlite:///"
 IDLE_CONNECTIONS = 4
-ASK_SECONDS = 0.001  # between two tries to get what another process holds
 ERASE_WAIT_SECONDS = 0.5  # for others to stop reading what is to vanish from the log: all who write wait meanwhile
 _PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "secure_delete = ON")
 
@@ -61,11 +59,10 @@ class OneWriter:
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
-        deadline = time.monotonic() + self._wait_seconds
         if not self._lock.acquire(timeout=self._wait_seconds):
-            raise _writing_for_too_long()
+            raise TimeoutError(errno.ETIMEDOUT, "others have been writing for too long")
         try:
-            self._keep_others_out(deadline)
+            fcntl.flock(self._fd, fcntl.LOCK_EX)  # to try again and again instead would never be its turn
         except BaseException:
             self._lock.release()
             raise
@@ -76,21 +73,8 @@ class OneWriter:
         finally:
             self._lock.release()
 
-    def _keep_others_out(self, deadline: float) -> None:
-        while True:
-            try:
-                return fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise _writing_for_too_long() from None
-                time.sleep(ASK_SECONDS)
-
     def __del__(self) -> None:
         os.close(self._fd)
-
-
-def _writing_for_too_long() -> TimeoutError:
-    return TimeoutError(errno.ETIMEDOUT, "others have been writing for too long")
 
 
 class Connections:

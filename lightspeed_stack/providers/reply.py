@@ -1,6 +1,6 @@
 """One HTTP/1.1 response, as its bytes come. Pure: httptools (llhttp) parses, zlib unpacks.
 
-A body is never larger than `max_bytes`, unpacked, and never unpacked more than 64 KiB at a time. Informational responses
+A body is never larger than `max_bytes`, unpacked, and never unpacked more than 1 MiB at a time. Informational responses
 and trailers are passed over.
 """
 
@@ -11,7 +11,7 @@ import zlib
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 _LONGEST_HEAD = 65536
-_UNPACKED_BYTES = 65536
+_UNPACKED_BYTES = 1 << 20
 
 
 class Broken(Exception):

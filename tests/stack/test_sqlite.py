@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import sqlite3
 import threading
@@ -110,22 +109,6 @@ def test_waiting_within_a_process_has_an_end(tmp_path: Path) -> None:
     writer = sqlite.OneWriter(str(tmp_path / "lock"), 0.01)
     with writer, pytest.raises(TimeoutError, match="others have been writing for too long"):
         writer.__enter__()
-
-
-def test_waiting_for_another_process_has_an_end(tmp_path: Path) -> None:
-    lock = tmp_path / "lock"
-    writer = sqlite.OneWriter(str(lock), 0.05)
-    with lock.open("rb") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        release = threading.Timer(20, fcntl.flock, (other, fcntl.LOCK_UN))  # for a wait without an end
-        release.start()
-        for _ in range(2):
-            with pytest.raises(TimeoutError, match="others have been writing for too long"):
-                writer.__enter__()
-        release.cancel()
-        release.join()
-    with writer:
-        pass
 
 
 def test_file_is_private_and_an_existing_one_is_left_alone(tmp_path: Path) -> None:
